@@ -1,0 +1,61 @@
+# Every target runs from a clean clone: tools/setup makes .venv, and is quick when nothing changed.
+
+RUN := .venv/bin/python -m
+LAB_ARGS ?=
+PYTEST_ARGS ?=
+
+# JupyterLab refuses to run as root unless told, and cannot open a browser where there is no display.
+ROOT_ARG = $(shell test "$$(id -u)" = 0 && echo --allow-root)
+BROWSER_ARG = $(shell test "$$(uname)" = Linux && test -z "$$DISPLAY$$WAYLAND_DISPLAY" \
+	&& echo --no-browser)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help lab test fast lint bench
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+lab: ## open the first tutorial in JupyterLab (more arguments: LAB_ARGS=--no-browser)
+	@tools/setup lab
+	@echo "== JupyterLab"
+	@exec env PATH="$(CURDIR)/.venv/bin:$$PATH" $(RUN) jupyterlab notebooks/01_first_task.ipynb \
+		$(ROOT_ARG) $(BROWSER_ARG) $(LAB_ARGS)
+
+test: ## everything that CI runs: lint, notebooks, all tests
+	@tools/setup test
+	$(lint)
+	$(notebooks)
+	@echo "== pytest"
+	@$(RUN) pytest $(PYTEST_ARGS)
+
+fast: ## the tests that need no browser and no kernel (more arguments: PYTEST_ARGS=...)
+	@tools/setup fast
+	@echo "== pytest, without browser and kernel"
+	@$(RUN) pytest -m "not browser and not kernel" $(PYTEST_ARGS)
+
+lint: ## ruff and mypy
+	@tools/setup fast
+	$(lint)
+
+bench: ## measure: how long from enqueue to result
+	@tools/setup fast
+	@echo "== benchmarks.latency"
+	@$(RUN) benchmarks.latency
+
+define lint
+	@echo "== ruff check"
+	@$(RUN) ruff check .
+	@echo "== ruff format"
+	@$(RUN) ruff format --check .
+	@echo "== mypy"
+	@$(RUN) mypy
+endef
+
+define notebooks
+	@echo "== notebooks are stored without outputs"
+	@if ls notebooks/*.ipynb > /dev/null 2>&1; then \
+		$(RUN) nbstripout --keep-id --verify notebooks/*.ipynb || \
+		{ echo "cure: $(RUN) nbstripout --keep-id notebooks/*.ipynb"; exit 1; }; \
+	fi
+endef

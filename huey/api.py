@@ -1,0 +1,489 @@
+"""Huey, the object that an application holds."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+
+from huey.constants import EmptyData
+from huey.events import EventLog
+from huey.executor import Executor, Host, error_metadata
+from huey.hooks import Hook, Hooks
+from huey.registry import Registry
+from huey.results import Error, Result, ResultGroup
+from huey.revocations import Revocations, revocation_key
+from huey.serializer import ReferenceSerializer, Serializer
+from huey.signals import SIGNAL_ENQUEUED, Receiver, Signals
+from huey.storage import BaseStorage, Batch, MemoryStorage, SqliteStorage
+from huey.tasks import Expires, Task, TaskWrapper
+from huey.utils import from_timestamp, make_id, normalize_time, short_call, to_timestamp
+
+if TYPE_CHECKING:
+    from huey.consumer import Consumer
+
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
+
+_MOMENTS = ("pre_execute", "post_execute", "on_startup", "on_shutdown")
+
+
+class Huey:
+    """A task queue: declares tasks, takes their calls, hands out their results.
+
+    :param name: the name of the queue, say of the application.
+    :param results: whether to store what tasks return.
+    :param store_none: whether to store ``None`` too.
+    :param utc: keep times in UTC; naive datetimes given by callers are local time either way.
+    :param serializer: objects to bytes and back, by default pickle; a storage in memory keeps
+        the objects themselves.
+    :param compression: compress messages and results.
+    :param use_zlib: with zlib instead of gzip.
+    :param storage_class: the storage to use instead of the class's own.
+    :param events: whether to keep the stream of events, see `huey.events`.
+    :param storage_kwargs: passed on to the storage.
+    """
+
+    storage_class: type[BaseStorage] = MemoryStorage
+
+    def __init__(
+        self,
+        name: str = "huey",
+        results: bool = True,
+        store_none: bool = False,
+        utc: bool = True,
+        serializer: Serializer | None = None,
+        compression: bool = False,
+        use_zlib: bool = False,
+        storage_class: type[BaseStorage] | None = None,
+        events: bool = False,
+        **storage_kwargs: Any,
+    ) -> None:
+        self.name = name
+        self.results = results
+        self.store_none = store_none
+        self.utc = utc
+        self.storage = self.create_storage(storage_class, **storage_kwargs)
+        self.serializer = serializer or self._default_serializer(compression, use_zlib)
+        self.registry = Registry()
+        self.signals = Signals()
+        self.hooks = {moment: Hooks(moment) for moment in _MOMENTS}
+        self.revocations = Revocations(self)
+        self.events = EventLog(self, events)
+        self.executor = Executor(self)
+        self.consumers: list[Consumer] = []
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.name}>"
+
+    def create_storage(
+        self, storage_class: type[BaseStorage] | None = None, **storage_kwargs: Any
+    ) -> BaseStorage:
+        """Return a storage for this Huey."""
+        return (storage_class or self.storage_class)(self.name, **storage_kwargs)
+
+    def _default_serializer(self, compression: bool, use_zlib: bool) -> Serializer:
+        if self.storage.keeps_objects and not compression:
+            return ReferenceSerializer()
+        return Serializer(compression=compression, use_zlib=use_zlib)
+
+    # -- declaring ----------------------------------------------------------------------------
+
+    @overload
+    def task(self, func: Callable[P, R], /) -> TaskWrapper[P, R]: ...
+
+    @overload
+    def task(
+        self,
+        retries: int = 0,
+        retry_delay: float = 0,
+        priority: float | None = None,
+        context: bool = False,
+        name: str | None = None,
+        expires: Expires | None = None,
+        **kwargs: Any,
+    ) -> Callable[[Callable[P, R]], TaskWrapper[P, R]]: ...
+
+    def task(
+        self,
+        retries: Any = 0,
+        retry_delay: float = 0,
+        priority: float | None = None,
+        context: bool = False,
+        name: str | None = None,
+        expires: Expires | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Make a function a task: calling it hands the call to the queue.
+
+        :param retries: how many times a failed task is tried again.
+        :param retry_delay: seconds between tries.
+        :param priority: the higher number runs first.
+        :param context: pass the task to the function as ``task=``.
+        :param name: replaces the function's name; the module stays the prefix.
+        :param expires: seconds, timedelta or datetime after which it is not worth running.
+        :param kwargs: further arguments of `TaskWrapper`.
+        """
+        if callable(retries):  # @huey.task without parentheses
+            return TaskWrapper(self, retries)
+
+        def decorate(func: Callable[..., Any]) -> TaskWrapper[Any, Any]:
+            settings = {"priority": priority, "expires": expires, **kwargs}
+            return TaskWrapper(self, func, retries, retry_delay, context, name, **settings)
+
+        return decorate
+
+    # -- being told ---------------------------------------------------------------------------
+
+    def signal(self, *signals: str) -> Callable[[F], F]:
+        """Call the function for each of ``signals``, or for all when none is named.
+
+        It receives the signal's name, the task, and for ``error`` the exception.
+        """
+
+        def decorate(receiver: F) -> F:
+            self.signals.connect(receiver, *signals)
+            return receiver
+
+        return decorate
+
+    def disconnect_signal(self, receiver: Receiver, *signals: str) -> None:
+        """Stop calling ``receiver`` for each of ``signals``, or for any when none is named."""
+        self.signals.disconnect(receiver, *signals)
+
+    def pre_execute(self, name: str | None = None) -> Callable[[F], F]:
+        """Call the function with each task before it runs; it may raise `CancelExecution`."""
+        return self._hook("pre_execute", name)
+
+    def unregister_pre_execute(self, name_or_fn: str | Hook) -> bool:
+        """Remove a pre-execute hook; False if there is none."""
+        return self.hooks["pre_execute"].unregister(name_or_fn)
+
+    def post_execute(self, name: str | None = None) -> Callable[[F], F]:
+        """Call the function with the task, its value and its exception after each run."""
+        return self._hook("post_execute", name)
+
+    def unregister_post_execute(self, name_or_fn: str | Hook) -> bool:
+        """Remove a post-execute hook; False if there is none."""
+        return self.hooks["post_execute"].unregister(name_or_fn)
+
+    def on_startup(self, name: str | None = None) -> Callable[[F], F]:
+        """Call the function when a worker starts."""
+        return self._hook("on_startup", name)
+
+    def unregister_on_startup(self, name_or_fn: str | Hook) -> bool:
+        """Remove an on-startup hook; False if there is none."""
+        return self.hooks["on_startup"].unregister(name_or_fn)
+
+    def on_shutdown(self, name: str | None = None) -> Callable[[F], F]:
+        """Call the function when a worker stops."""
+        return self._hook("on_shutdown", name)
+
+    def unregister_on_shutdown(self, name_or_fn: str | Hook) -> bool:
+        """Remove an on-shutdown hook; False if there is none."""
+        return self.hooks["on_shutdown"].unregister(name_or_fn)
+
+    def _hook(self, moment: str, name: str | None) -> Callable[[F], F]:
+        def decorate(hook: F) -> F:
+            self.hooks[moment].register(name, hook)
+            return hook
+
+        return decorate
+
+    # -- queue and schedule -------------------------------------------------------------------
+
+    def enqueue(self, task: Task[R]) -> Result[R]:
+        """Put a task on the queue and return the way to its value."""
+        batch, _ = self._prepare([task], "")
+        if batch.events:
+            self.storage.write(batch)
+        else:
+            self.storage.enqueue(*batch.enqueue[0])
+        self.signals.send(SIGNAL_ENQUEUED, task)
+        return Result(self, task)
+
+    def enqueue_many(self, tasks: Sequence[Task[R]]) -> ResultGroup[R]:
+        """Put tasks on the queue in one step, where the storage can."""
+        if self._enqueue_is_overridden():
+            return ResultGroup([self.enqueue(task) for task in tasks])
+        batch, group = self._prepare(tasks, make_id())
+        self.storage.write(batch)
+        if self.signals:
+            for task in tasks:
+                self.signals.send(SIGNAL_ENQUEUED, task)
+        return ResultGroup([Result(self, task) for task in tasks], group)
+
+    def _enqueue_is_overridden(self) -> bool:
+        """Whether somebody, a subclass or a monitoring tool, wants to see every task pass."""
+        return getattr(self.enqueue, "__func__", None) is not _ENQUEUE
+
+    def _prepare(self, tasks: Sequence[Task[Any]], group: str) -> tuple[Batch, str]:
+        items, events = [], []
+        facts = {"group": group} if group else {}
+        for task in tasks:
+            task.resolve_expires(utc=self.utc)
+            items.append((self.serialize_task(task), task.priority))
+            if self.events.enabled:
+                args = short_call(task.args, task.kwargs)
+                events += self.events.of("enqueued", task, retries=task.retries, args=args, **facts)
+        return Batch(enqueue=items, events=events), group
+
+    def serialize_task(self, task: Task[Any]) -> Any:
+        """Return a task as it travels."""
+        return self.serializer.serialize(self.registry.create_message(task))
+
+    def deserialize_task(self, data: Any) -> Task[Any]:
+        """Return the task that has travelled."""
+        return self.registry.create_task(self.serializer.deserialize(data))
+
+    def pending(self, limit: int | None = None) -> list[Task[Any]]:
+        """Return the tasks that wait to be run, the next one first."""
+        return [self.deserialize_task(data) for data in self.storage.enqueued_items(limit)]
+
+    def scheduled(self, limit: int | None = None) -> list[Task[Any]]:
+        """Return the tasks that are scheduled for later, the next one first."""
+        return [self.deserialize_task(data) for data in self.storage.scheduled_items(limit)]
+
+    def pending_count(self) -> int:
+        """Return how many tasks wait to be run."""
+        return self.storage.queue_size()
+
+    def scheduled_count(self) -> int:
+        """Return how many tasks are scheduled for later."""
+        return self.storage.schedule_size()
+
+    def __len__(self) -> int:
+        return self.storage.queue_size()
+
+    def __bool__(self) -> bool:
+        return True  # an empty queue is still a queue
+
+    def move_due(self, limit: int = 1000) -> int:
+        """Move tasks that are due from the schedule to the queue; return how many."""
+        moved = self.storage.move_due(from_timestamp(time.time()), limit)
+        if moved and (self.signals or self.events.enabled):
+            self._tell_moved(moved)
+        return len(moved)
+
+    def _tell_moved(self, moved: Sequence[Any]) -> None:
+        tasks = [self.deserialize_task(data) for data in moved]
+        events = [
+            event
+            for task in tasks
+            for event in self.events.of("enqueued", task, retries=task.retries)
+        ]
+        if events:
+            self.storage.append_events(events)
+        for task in tasks:
+            self.signals.send(SIGNAL_ENQUEUED, task)
+
+    def reschedule(
+        self,
+        task: Task[R],
+        eta: datetime.datetime | None = None,
+        delay: float | None = None,
+        expires: Expires | None = None,
+    ) -> Result[R]:
+        """Revoke a task and enqueue a new one with the same call, see `Result.reschedule`."""
+        later = eta is not None or delay is not None
+        when = normalize_time(eta, delay, utc=self.utc) if later else None
+        self.revoke(task, revoke_once=True)
+        new = type(task)(
+            task.args,
+            task.kwargs,
+            eta=when,
+            retries=task.retries,
+            retry_delay=task.retry_delay,
+            priority=task.priority,
+            expires=task.expires if expires is None else expires,
+        )
+        return self.enqueue(new)
+
+    # -- running ------------------------------------------------------------------------------
+
+    def create_consumer(self, **options: Any) -> Consumer:
+        """Return a consumer for this queue; see `Consumer` for the options."""
+        from huey.consumer import Consumer
+
+        return Consumer(self, **options)
+
+    def execute(
+        self,
+        task: Task[R],
+        timestamp: datetime.datetime | None = None,
+        *,
+        host: Host | None = None,
+    ) -> R | None:
+        """Run a task here and now, unless it is scheduled, revoked or expired.
+
+        :param timestamp: naive time to take for the present.
+        :param host: the worker that holds the task's message.
+        """
+        value: R | None = self.executor.execute(task, timestamp, host)
+        return value
+
+    def _execute(self, task: Task[Any], host: Host) -> Any:
+        return self.executor.run(task, host)
+
+    def cancel(self, task_id: str) -> bool:
+        """Stop a task, see `Result.cancel`."""
+        if any(consumer.cancel(task_id) for consumer in list(self.consumers)):
+            return True
+        self.revoke_by_id(task_id, revoke_once=True)
+        # It may have been claimed in this very moment: then the revocation came too late.
+        running = any(consumer.cancel(task_id) for consumer in list(self.consumers))
+        if running:
+            self.restore_by_id(task_id)
+        return running
+
+    # -- revoking -----------------------------------------------------------------------------
+
+    def revoke(
+        self,
+        task: Task[Any],
+        revoke_until: datetime.datetime | None = None,
+        revoke_once: bool = False,
+    ) -> None:
+        """Keep a task from starting, see `Result.revoke`."""
+        self._revoke(task, revoke_until, revoke_once)
+
+    def revoke_by_id(
+        self,
+        task_id: str,
+        revoke_until: datetime.datetime | None = None,
+        revoke_once: bool = False,
+    ) -> None:
+        """Keep the task with an id from starting."""
+        self._revoke(task_id, revoke_until, revoke_once)
+
+    def revoke_all(
+        self,
+        task_class: type[Task[Any]],
+        revoke_until: datetime.datetime | None = None,
+        revoke_once: bool = False,
+    ) -> None:
+        """Keep all tasks of a function from starting, see `TaskWrapper.revoke`."""
+        self._revoke(task_class, revoke_until, revoke_once)
+
+    def restore(self, task: Task[Any]) -> bool:
+        """Let a task run again; False if it was not revoked."""
+        return self.revocations.restore(revocation_key(task))
+
+    def restore_by_id(self, task_id: str) -> bool:
+        """Let the task with an id run again; False if it was not revoked."""
+        return self.revocations.restore(revocation_key(task_id))
+
+    def restore_all(self, task_class: type[Task[Any]]) -> bool:
+        """Let the tasks of a function run again; False if they were not revoked."""
+        return self.revocations.restore(revocation_key(task_class))
+
+    def is_revoked(
+        self,
+        task: Task[Any] | str | Result[Any] | type[Task[Any]] | TaskWrapper[Any, Any],
+        timestamp: datetime.datetime | None = None,
+    ) -> bool:
+        """Say whether a task, by itself or with its function, or a function is revoked.
+
+        :param task: a task, its id, its result, a task class or a task function.
+        :param timestamp: at which time; a naive one is local time.
+        """
+        now = self._moment(timestamp)
+        if isinstance(task, Result):
+            task = task.task
+        subjects: list[Any] = [task, type(task)] if isinstance(task, Task) else [task]
+        return any(self.revocations.is_revoked(revocation_key(s), now) for s in subjects)
+
+    def heed_revocation(self, task: Task[Any], now: datetime.datetime) -> bool:
+        """Say whether a worker must skip a task; uses up a revocation that is for once."""
+        heed = self.revocations.heed
+        return heed(revocation_key(task), now) or heed(revocation_key(type(task)), now)
+
+    def _revoke(self, subject: Any, until: datetime.datetime | None, once: bool) -> None:
+        when = None if until is None else normalize_time(eta=until, utc=self.utc)
+        self.revocations.revoke(revocation_key(subject), when, once)
+
+    # -- values -------------------------------------------------------------------------------
+
+    def result(self, task_id: str, *args: Any, **kwargs: Any) -> Any:
+        """Return the value of the task with an id; arguments as of `Result.get`."""
+        return Result(self, Task(id=task_id)).get(*args, **kwargs)
+
+    def put(self, key: str, value: Any) -> None:
+        """Store a value of your own."""
+        self.storage.put_data(key, self.serializer.serialize(value))
+
+    def get(self, key: str, peek: bool = False) -> Any:
+        """Return a value of your own, None if there is none.
+
+        :param peek: leave it in the store; otherwise it is taken out.
+        """
+        data = self.storage.peek_data(key) if peek else self.storage.pop_data(key)
+        return None if data is EmptyData else self.serializer.deserialize(data)
+
+    def all_results(self) -> dict[str, Any]:
+        """Return the serialized results of all tasks by task id."""
+        items = self.storage.result_items().items()
+        return {key: data for key, data in items if not key.startswith(("r:", "rt:"))}
+
+    def build_error_result(self, task: Task[Any], error: BaseException | None) -> Error:
+        """Return what is stored for a task that failed; override to add to it."""
+        return error_metadata(task, error)
+
+    # -- messages set aside -------------------------------------------------------------------
+
+    def set_aside(self) -> list[tuple[Any, str]]:
+        """Return the messages that nobody could run, each with the reason."""
+        return self.storage.aside_items()
+
+    def restore_set_aside(self) -> int:
+        """Put the messages set aside back on the queue; return how many."""
+        messages = self.storage.take_aside()
+        self.storage.write(Batch(enqueue=[(data, None) for data in messages]))
+        return len(messages)
+
+    # -- time ---------------------------------------------------------------------------------
+
+    def timestamp(self, when: datetime.datetime) -> float:
+        """Return the epoch seconds of a naive time as this Huey keeps them."""
+        return to_timestamp(when, utc=self.utc)
+
+    def _moment(self, when: datetime.datetime | None) -> datetime.datetime:
+        if when is None:
+            return from_timestamp(time.time(), utc=self.utc)
+        return normalize_time(eta=when, utc=self.utc)
+
+
+_ENQUEUE = Huey.enqueue
+
+
+class MemoryHuey(Huey):
+    """A Huey whose queue is in memory, for workers in the same process.
+
+    Arguments and results are passed on as they are: nothing is copied or pickled.
+    """
+
+    storage_class = MemoryStorage
+
+
+class SqliteHuey(Huey):
+    """A Huey whose queue is a Sqlite file.
+
+    :param filename: the file; ``SqliteHuey('/data/app.db')`` works too.
+
+    Further keyword arguments are those of `SqliteStorage`.
+    """
+
+    storage_class = SqliteStorage
+
+    def __init__(self, name: str = "huey", *args: Any, **kwargs: Any) -> None:
+        if _is_filename(name) and "filename" not in kwargs:
+            kwargs["filename"], name = name, "huey"
+        super().__init__(name, *args, **kwargs)
+
+
+def _is_filename(name: str | os.PathLike[str]) -> bool:
+    text = os.fspath(name)
+    return text.endswith(".db") or os.sep in text or "/" in text

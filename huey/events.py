@@ -1,0 +1,180 @@
+"""The story of every task, readable from any process: signals, progress and output.
+
+An event is a dict with the keys ``kind`` (a signal's name, ``progress``, ``output`` or
+``canceling``), ``task`` (its id), ``name`` (of the task function), ``at`` (epoch seconds) and
+what belongs to its kind. It is kept as JSON, so that a reader needs neither the task's code nor
+trust in its data; a storage in memory keeps the dict itself.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from huey.tasks import Run, Task, current_run
+
+if TYPE_CHECKING:
+    from huey.api import Huey
+
+T = TypeVar("T")
+
+FLUSH_EVERY = 0.1  # seconds between two writes of what running tasks report
+LONGEST_OUTPUT = 256_000  # characters of one stream in one event; head and tail are kept
+
+
+class EventLog:
+    """Writes the events of one Huey and reads them back.
+
+    :param huey: the Huey; its storage keeps the events.
+    :param enabled: whether anything is written at all.
+
+    What a task reports while it runs is collected and written ten times a second at most; what
+    happens to it rides in the storage call that is made anyway. Each writer's events stay in
+    order.
+    """
+
+    def __init__(self, huey: Huey, enabled: bool) -> None:
+        self.huey = huey
+        self.enabled = enabled
+        self._lock = threading.Lock()
+        self._dirty: list[Run] = []
+        self._notes: dict[Run, list[Any]] = {}
+        self._stirred = threading.Event()
+
+    def of(self, kind: str, task: Task[Any], **facts: Any) -> list[Any]:
+        """Return one event ready for a storage, in a list; no event if events are off."""
+        if not self.enabled:
+            return []
+        event = {"kind": kind, "task": task.id, "name": task.name, "at": time.time(), **facts}
+        return [event if self.huey.storage.keeps_objects else _to_json(event)]
+
+    def note(self, kind: str, run: Run, **facts: Any) -> None:
+        """Keep an event of a running task for the next flush."""
+        if self.enabled:
+            with self._lock:
+                self._notes.setdefault(run, []).extend(self.of(kind, run.task, **facts))
+            self.stir(run)
+
+    def stir(self, run: Run) -> None:
+        """Take note that a running task has something to report."""
+        if self.enabled:
+            self._dirty.append(run)
+            self._stirred.set()
+
+    def collect(self, run: Run) -> list[Any]:
+        """Take everything that a task has reported and that is not written yet."""
+        if not self.enabled:
+            return []
+        with self._lock:
+            return self._collect(run)
+
+    def flush(self) -> None:
+        """Write what running tasks have reported."""
+        with self._lock:  # while it is written too, or a task's end could overtake its progress
+            dirty, self._dirty = self._dirty, []
+            events = [event for run in dict.fromkeys(dirty) for event in self._collect(run)]
+            if events:
+                self.huey.storage.append_events(events)
+
+    def serve(self, stop: threading.Event) -> None:
+        """Flush ten times a second while tasks report something, until ``stop`` is set."""
+        while not stop.is_set():
+            self._stirred.wait()
+            self._stirred.clear()
+            self.flush()
+            stop.wait(FLUSH_EVERY)
+        self.flush()
+
+    def wake(self) -> None:
+        """Make `serve` look at its ``stop``."""
+        self._stirred.set()
+
+    def read(
+        self, after: int | None = None, limit: int | None = None, timeout: float | None = None
+    ) -> list[tuple[int, dict[str, Any]]]:
+        """Return events with their cursors, the oldest first.
+
+        :param after: the cursor to go on from; None for the oldest event kept.
+        :param limit: at most so many.
+        :param timeout: if there are none, wait for one so many seconds.
+        """
+        found = self.huey.storage.read_events(after, limit, timeout)
+        return [
+            (cursor, data if isinstance(data, dict) else json.loads(data)) for cursor, data in found
+        ]
+
+    def _collect(self, run: Run) -> list[Any]:
+        events = self._notes.pop(run, [])
+        progress, output = run.drain()
+        if output:
+            events += self.of("output", run.task, records=_merge(output))
+        if progress is not None:
+            done, total, message = progress
+            events += self.of("progress", run.task, done=done, total=total, message=message)
+        return events
+
+
+def _to_json(event: dict[str, Any]) -> bytes:
+    return json.dumps(event, default=str, separators=(",", ":")).encode()
+
+
+def _merge(output: Sequence[tuple[str, Any]]) -> list[list[Any]]:
+    """Join neighbouring pieces of the same stream, and shorten what is much too long."""
+    records: list[list[Any]] = []
+    pieces: list[str] = []
+    for name, content in output:
+        is_text = isinstance(content, str) and name in ("stdout", "stderr")
+        if is_text and records and records[-1][0] == name and pieces:
+            pieces.append(content)
+            continue
+        _close(records, pieces)
+        pieces = [content] if is_text else []
+        records.append([name, content])
+    _close(records, pieces)
+    return records
+
+
+def _close(records: list[list[Any]], pieces: list[str]) -> None:
+    if pieces:
+        text = "".join(pieces)
+        if len(text) > LONGEST_OUTPUT:
+            half = LONGEST_OUTPUT // 2
+            left_out = len(text) - 2 * half
+            text = f"{text[:half]}\n[{left_out:,} characters left out]\n{text[-half:]}"
+        records[-1][1] = text
+
+
+def progress(done: float, total: float | None = None, message: str | None = None) -> None:
+    """Report how far the running task is; does nothing outside a task.
+
+    Cheap enough for an inner loop: whoever looks sees ten reports a second at most. A task that
+    was cancelled stops here.
+
+    :param done: how much is done, in any unit.
+    :param total: how much there is, in the same unit; None if unknown.
+    :param message: a few words on what is going on.
+    """
+    run = current_run()
+    if run is not None:
+        run.report(done, total, message)
+
+
+def track(
+    iterable: Iterable[T], total: float | None = None, message: str | None = None
+) -> Iterator[T]:
+    """Yield from ``iterable`` and report each item as progress of the running task.
+
+    :param total: number of items; by default ``len(iterable)`` where that is known.
+    :param message: a few words on what is going on.
+    """
+    if total is None and isinstance(iterable, Sized):
+        total = len(iterable)
+    done = 0
+    progress(done, total, message)
+    for item in iterable:
+        yield item
+        done += 1
+        progress(done, total, message)

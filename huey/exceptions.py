@@ -1,0 +1,113 @@
+"""The tree of errors.
+
+HueyException
+    ConfigurationError          an option that cannot work, said when it is given
+    TaskLockedException         a lock that another task holds
+    ResultTimeout               the caller waited long enough
+    CancelExecution             raised by a task or a hook: do not run, do not retry
+    RetryTask                   raised by a task: run me again
+    UnreadableMessage           a message that this consumer cannot turn into a task
+    TaskException               the task failed; its subclasses: it will never have a value
+        TaskRevoked
+        TaskExpired
+        TaskCanceled
+        WorkerLost
+
+TaskInterrupt                   not a HueyException: what a worker raises inside a running task
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+
+class HueyException(Exception):
+    """General exception class."""
+
+
+class ConfigurationError(HueyException):
+    """A setting that cannot work; the message says what to write instead."""
+
+
+class TaskLockedException(HueyException):
+    """A task lock could not be acquired."""
+
+
+class ResultTimeout(HueyException):
+    """The result was not ready when the time to wait for it was over."""
+
+
+class UnreadableMessage(HueyException):
+    """A message names no known task, or is no message at all."""
+
+
+class CancelExecution(HueyException):
+    """Raise in a hook or in a task to cancel it.
+
+    :param msg: why; shown to whoever reads the result.
+    :param retry: False: never retried, whatever retries are left. True: retried at least once
+        more. None: the task's own retry policy decides. A positional bool means ``retry``.
+    """
+
+    def __init__(self, msg: str | bool | None = None, retry: bool | None = False) -> None:
+        if isinstance(msg, bool):
+            msg, retry = None, msg
+        super().__init__(*(() if msg is None else (msg,)))
+        self.retry = retry
+
+
+class RetryTask(HueyException):
+    """Raise in a task to run it again; retries that are left are not spent.
+
+    :param msg: why; shown in the log.
+    :param delay: seconds until the next run; beats the task's ``retry_delay``.
+    :param eta: time of the next run; beats ``delay``.
+    """
+
+    def __init__(
+        self,
+        msg: str | None = None,
+        delay: float | None = None,
+        eta: datetime.datetime | None = None,
+    ) -> None:
+        super().__init__(*(() if msg is None else (msg,)))
+        self.delay = delay
+        self.eta = eta
+
+
+class TaskException(HueyException):
+    """A task failed; raised by whoever reads its result.
+
+    :param metadata: ``error`` (one line), ``retries`` (left), ``traceback`` (text), ``task_id``.
+    """
+
+    def __init__(self, metadata: dict[str, Any] | None = None, *args: object) -> None:
+        super().__init__(metadata, *args)
+        self.metadata: dict[str, Any] = metadata or {}
+
+    def __str__(self) -> str:
+        return str(self.metadata.get("error", "unknown error"))
+
+
+class TaskRevoked(TaskException):
+    """The task was revoked before it began, so it will never have a value."""
+
+
+class TaskExpired(TaskException):
+    """No worker was free before the task's ``expires``, so it was not run."""
+
+
+class TaskCanceled(TaskException):
+    """The task was cancelled, by a hook, by itself or by ``Result.cancel()``."""
+
+
+class WorkerLost(TaskException):
+    """The task's worker died again and again, so the task is not tried any more."""
+
+
+class TaskInterrupt(BaseException):
+    """Raised by a worker inside the task that it runs, to stop it.
+
+    A BaseException, so that ``except Exception`` in a task does not swallow it.
+    """

@@ -1,0 +1,103 @@
+"""Tasks to messages and messages to tasks."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from huey.exceptions import ConfigurationError, UnreadableMessage
+
+if TYPE_CHECKING:
+    from huey.tasks import Task
+
+
+class Message(NamedTuple):
+    """A task as it travels.
+
+    The fields, their order and this class's import path are those of huey's messages, so that
+    producers and consumers of both understand each other. ``eta``, ``expires_resolved`` are naive
+    datetimes; ``timeout``, ``chord_config`` and ``retry_backoff`` are carried along unread.
+    """
+
+    id: str
+    name: str
+    eta: datetime.datetime | None = None
+    retries: int = 0
+    retry_delay: float = 0
+    priority: float | None = None
+    args: tuple[Any, ...] | None = None
+    kwargs: dict[str, Any] | None = None
+    on_complete: Message | None = None
+    on_error: Message | None = None
+    expires: float | datetime.timedelta | datetime.datetime | None = None
+    expires_resolved: datetime.datetime | None = None
+    timeout: float | None = None
+    chord_config: Any = None
+    retry_backoff: float | None = 0
+
+
+class Registry:
+    """The task classes of one Huey by their names."""
+
+    def __init__(self) -> None:
+        self._classes: dict[str, type[Task[Any]]] = {}
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._classes
+
+    def register(self, task_class: type[Task[Any]]) -> None:
+        """Make a task class known.
+
+        A name of ``__main__`` is replaced silently: that is a cell or a prompt run again. Any
+        other duplicate is two functions with one name, and an error.
+        """
+        name = task_class.name
+        if name in self._classes and task_class.__module__ != "__main__":
+            raise ConfigurationError(
+                f"a task named {name!r} is registered already: give one of them another name=..."
+            )
+        self._classes[name] = task_class
+
+    def create_message(self, task: Task[Any]) -> Message:
+        """Return the message that carries ``task``."""
+        return Message(
+            task.id,
+            task.name,
+            task.eta,
+            task.retries,
+            task.retry_delay,
+            task.priority,
+            task.args,
+            task.kwargs,
+            None,
+            None,
+            task.expires,
+            task.expires_resolved,
+        )
+
+    def create_task(self, message: Any) -> Task[Any]:
+        """Return the task that a message carries.
+
+        :raises UnreadableMessage: if it is no message, or names a task unknown here.
+        """
+        name = getattr(message, "name", None)
+        if name is None:
+            raise UnreadableMessage(f"not a task message but a {type(message).__name__}")
+        task_class = self._classes.get(name)
+        if task_class is None:
+            known = ", ".join(sorted(self._classes)) or "none"
+            raise UnreadableMessage(
+                f"no task named {name!r} is known here (known: {known}): "
+                f"import the module that defines it where the consumer starts"
+            )
+        return task_class(
+            message.args,
+            message.kwargs,
+            message.id,
+            message.eta,
+            message.retries,
+            message.retry_delay,
+            message.priority,
+            message.expires,
+            expires_resolved=message.expires_resolved,
+        )

@@ -1,0 +1,253 @@
+"""What the caller of a task holds: the way to its value."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from huey.constants import EmptyData
+from huey.exceptions import (
+    ResultTimeout,
+    TaskCanceled,
+    TaskException,
+    TaskExpired,
+    TaskRevoked,
+    WorkerLost,
+)
+
+if TYPE_CHECKING:
+    import datetime
+
+    from huey.api import Huey
+    from huey.tasks import Task
+
+R = TypeVar("R")
+
+# A wait is woken by the storage; it looks again by itself this often (seconds), so that an
+# interrupt reaches it and a wake-up lost with a killed process does not matter.
+LOOK_AGAIN = 1.0
+
+_NO_VALUE: dict[str, tuple[type[TaskException], str]] = {
+    "revoked": (TaskRevoked, "the task was revoked before it ran"),
+    "expired": (TaskExpired, "the task expired before a worker was free"),
+    "canceled": (TaskCanceled, "the task was cancelled"),
+    "lost": (WorkerLost, "the task's worker died again and again"),
+}
+
+
+class Error:
+    """What stands in the result store for a task that failed."""
+
+    def __init__(self, metadata: dict[str, Any]) -> None:
+        self.metadata = metadata
+
+    def __repr__(self) -> str:
+        return f"<Error: {self.metadata.get('error')}>"
+
+
+def raise_ending(ending: str, task_id: str) -> None:
+    """Raise what says that a task ended without a value; return if it just gave None."""
+    if ending in _NO_VALUE:
+        kind, why = _NO_VALUE[ending]
+        raise kind({"error": why, "retries": 0, "traceback": "", "task_id": task_id})
+
+
+class Result(Generic[R]):
+    """The way to the value of one task.
+
+    :param huey: the Huey that the task was given to.
+    :param task: the task.
+    """
+
+    def __init__(self, huey: Huey, task: Task[R]) -> None:
+        self.huey = huey
+        self.task = task
+        self._value: Any = EmptyData
+
+    @property
+    def id(self) -> str:
+        """The unique id of the task."""
+        return self.task.id
+
+    def __repr__(self) -> str:
+        return f"<Result: task {self.id}>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> R | None:
+        """Do what `get` does."""
+        return self.get(*args, **kwargs)
+
+    def get(
+        self,
+        blocking: bool = False,
+        timeout: float | None = None,
+        backoff: float = 1.15,
+        max_delay: float = 1.0,
+        revoke_on_timeout: bool = False,
+        preserve: bool = False,
+    ) -> R | None:
+        """Return the task's value, None if it has none yet.
+
+        The value is taken out of the result store and kept in this object, so that it can be read
+        from it any number of times.
+
+        :param blocking: wait for it.
+        :param timeout: seconds to wait, None for as long as it takes.
+        :param backoff: factor by which the pause between two looks grows, on storages that
+            cannot wake a waiting caller.
+        :param max_delay: longest such pause in seconds.
+        :param revoke_on_timeout: keep the task from starting when the time is over.
+        :param preserve: leave the value in the result store for others.
+        :raises ResultTimeout: if the time is over.
+        :raises TaskException: if the task failed; when blocking, a subclass of it if the task
+            was revoked, expired, was cancelled or lost its worker, and so never has a value.
+        """
+        if self._value is EmptyData:
+            if blocking:
+                self._wait(timeout, backoff, max_delay, revoke_on_timeout, preserve)
+            else:
+                self._look(preserve)
+        if isinstance(self._value, Error):
+            raise TaskException(self._value.metadata)
+        return None if self._value is EmptyData else self._value
+
+    def is_ready(self) -> bool:
+        """Say whether `get` would have something to say now, without taking it."""
+        if self._value is not EmptyData:
+            return True
+        storage = self.huey.storage
+        return storage.has_data_for_key(self.id) or storage.peek_ending(self.id) is not None
+
+    def _look(self, preserve: bool) -> bool:
+        """Read the result store once; True if something was there."""
+        read = self.huey.storage.peek_data if preserve else self.huey.storage.pop_data
+        data = read(self.id)
+        if data is EmptyData:
+            return False
+        self._value = self.huey.serializer.deserialize(data)
+        return True
+
+    def _look_or_end(self, preserve: bool) -> bool:
+        """Read the result store once; True also if the task ended without a value."""
+        if self._look(preserve):
+            return True
+        ending = self.huey.storage.peek_ending(self.id)
+        if ending is None:
+            return False
+        raise_ending(ending, self.id)
+        self._value = None
+        return True
+
+    def _wait(
+        self,
+        timeout: float | None,
+        backoff: float,
+        max_delay: float,
+        revoke_on_timeout: bool,
+        preserve: bool,
+    ) -> None:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        if self._look_or_end(preserve):
+            return
+        with self.huey.storage.waiting_for_result(self.id, backoff, max_delay) as waiter:
+            while not self._look_or_end(preserve):
+                left = LOOK_AGAIN if deadline is None else deadline - time.monotonic()
+                if left <= 0:
+                    if revoke_on_timeout:
+                        self.revoke()
+                    raise ResultTimeout(f"no result of task {self.id} within {timeout} s")
+                waiter.wait(min(left, LOOK_AGAIN))
+
+    def reset(self) -> None:
+        """Forget the value read, so that the next `get` looks again, say after a retry."""
+        self._value = EmptyData
+
+    def revoke(self, revoke_once: bool = True) -> None:
+        """Keep the task from starting.
+
+        :param revoke_once: forget the revocation once a worker has heeded it.
+        """
+        self.huey.revoke(self.task, revoke_once=revoke_once)
+
+    def restore(self) -> bool:
+        """Let the task run again; False if it was not revoked."""
+        return self.huey.restore(self.task)
+
+    def is_revoked(self) -> bool:
+        """Say whether this task or its function is revoked."""
+        return self.huey.is_revoked(self.task)
+
+    def cancel(self) -> bool:
+        """Stop the task: keep it from starting or, where it runs, ask it to end.
+
+        A running task is asked at its next `progress`, then by an exception raised inside it; a
+        call into C code returns first.
+
+        :returns: whether a worker of this process is running it now.
+        """
+        return self.huey.cancel(self.id)
+
+    def reschedule(
+        self,
+        eta: datetime.datetime | None = None,
+        delay: float | None = None,
+        expires: Any = None,
+    ) -> Result[R]:
+        """Revoke the task and hand a new one with the same call to the queue.
+
+        :param eta: time before which it must not run; a naive one is local time.
+        :param delay: that time in seconds from now.
+        :param expires: replaces the task's own.
+        """
+        return self.huey.reschedule(self.task, eta, delay, expires)
+
+
+class ResultGroup(Generic[R]):
+    """The results of several tasks, in the order of the tasks.
+
+    :param results: the single results.
+    :param id: names the group in the event stream.
+    """
+
+    def __init__(self, results: Sequence[Result[R]], id: str = "") -> None:
+        self._results = list(results)
+        self.id = id
+
+    def __repr__(self) -> str:
+        return f"<ResultGroup: {len(self)} tasks>"
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    def __iter__(self) -> Iterator[Result[R]]:
+        return iter(self._results)
+
+    def __getitem__(self, index: int) -> Result[R]:
+        return self._results[index]
+
+    def get(self, *args: Any, **kwargs: Any) -> list[R | None]:
+        """Call `Result.get` on each result and return the values.
+
+        :param timeout: with ``blocking``, seconds for all of them together.
+        """
+        timeout = kwargs.pop("timeout", None)
+        if timeout is None:
+            return [result.get(*args, **kwargs) for result in self._results]
+        deadline = time.monotonic() + timeout
+        return [
+            result.get(*args, **{**kwargs, "timeout": max(0.0, deadline - time.monotonic())})
+            for result in self._results
+        ]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> list[R | None]:
+        """Do what `get` does."""
+        return self.get(*args, **kwargs)
+
+    def is_ready(self) -> bool:
+        """Say whether every task has ended."""
+        return all(result.is_ready() for result in self._results)
+
+    def cancel(self) -> int:
+        """Cancel the tasks that have not ended; return how many were asked."""
+        asked = [result.cancel() for result in self._results if not result.is_ready()]
+        return len(asked)

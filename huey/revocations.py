@@ -1,0 +1,60 @@
+"""Which tasks must not run: one by its id, or all of a function."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING, Any
+
+from huey.constants import EmptyData
+from huey.results import Result
+from huey.tasks import Task, TaskWrapper
+
+if TYPE_CHECKING:
+    from huey.api import Huey
+
+
+def revocation_key(subject: Any) -> str:
+    """Return the key under which a revocation is kept.
+
+    :param subject: a task, its id, its result, a task class or a task function.
+    """
+    if isinstance(subject, TaskWrapper):
+        subject = subject.task_class
+    if isinstance(subject, type) and issubclass(subject, Task):
+        return f"rt:{subject.name}"
+    return f"r:{subject.id if isinstance(subject, (Task, Result)) else subject}"
+
+
+class Revocations:
+    """The revocations of one Huey, kept as values in its storage."""
+
+    def __init__(self, huey: Huey) -> None:
+        self.huey = huey
+
+    def revoke(self, key: str, until: datetime.datetime | None, once: bool) -> None:
+        """Remember that what ``key`` stands for must not run."""
+        self.huey.storage.put_data(key, self.huey.serializer.serialize((until, once)))
+
+    def restore(self, key: str) -> bool:
+        """Forget a revocation; False if there was none."""
+        return self.huey.storage.pop_data(key) is not EmptyData
+
+    def is_revoked(self, key: str, now: datetime.datetime) -> bool:
+        """Say whether what ``key`` stands for must not run at a time."""
+        data = self.huey.storage.peek_data(key)
+        if data is EmptyData:
+            return False
+        until, _ = self.huey.serializer.deserialize(data)
+        return until is None or until > now
+
+    def heed(self, key: str, now: datetime.datetime) -> bool:
+        """Say the same to a worker, and use up a revocation that is for once or over."""
+        storage, serializer = self.huey.storage, self.huey.serializer
+        data = storage.peek_data(key)
+        if data is EmptyData:
+            return False
+        until, once = serializer.deserialize(data)
+        if until is not None and until <= now:
+            storage.pop_data(key)
+            return False
+        return not once or storage.pop_data(key) is not EmptyData

@@ -1,0 +1,327 @@
+"""The interface of every storage: a queue, a schedule, values and events.
+
+A storage keeps bytes and knows nothing of tasks. A storage of one's own needs the documented
+methods alone, the first group below; everything after it has a body here that is built from them,
+harmless if weaker, which a backend overrides with what it does better.
+"""
+
+from __future__ import annotations
+
+import datetime
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Protocol
+
+Item = tuple[Any, float | None]
+"""Data for the queue and its priority."""
+
+ScheduledItem = tuple[Any, datetime.datetime, float | None]
+"""Data for the schedule, the naive UTC time when it is due, and its priority."""
+
+
+class Claim(NamedTuple):
+    """A message in the hands of a worker; the storage remembers whose.
+
+    :param token: by which the storage finds it again.
+    :param data: the message.
+    :param deliveries: how many workers died with it before.
+    """
+
+    token: Any
+    data: Any
+    deliveries: int = 0
+
+
+class Batch(NamedTuple):
+    """Things to write in one step: all of them or none, where the backend can.
+
+    :param results: keys and values for the result store.
+    :param endings: keys and how those tasks ended without a value.
+    :param enqueue: data and priority of messages for the queue.
+    :param schedule: data, time and priority of messages for the schedule.
+    :param aside: messages that nobody can run, each with the reason.
+    :param events: items for the event stream.
+    """
+
+    results: Sequence[tuple[str, Any]] = ()
+    endings: Sequence[tuple[str, str]] = ()
+    enqueue: Sequence[Item] = ()
+    schedule: Sequence[ScheduledItem] = ()
+    aside: Sequence[tuple[Any, str]] = ()
+    events: Sequence[Any] = ()
+
+
+NOTHING = Batch()
+
+
+class Waiter(Protocol):
+    """Something to wait on; made before looking, so that nothing is missed in between."""
+
+    def wait(self, timeout: float) -> bool:
+        """Wait at most ``timeout`` seconds; True if woken."""
+        ...
+
+
+class _Pause:
+    """A waiter for storages that cannot wake: it sleeps a little longer each time."""
+
+    def __init__(self, backoff: float, longest: float) -> None:
+        self._delay = 0.005
+        self._backoff = backoff
+        self._longest = longest
+
+    def wait(self, timeout: float) -> bool:
+        time.sleep(max(0.0, min(self._delay, self._longest, timeout)))
+        self._delay *= max(1.0, self._backoff)
+        return False
+
+
+class BaseStorage:
+    """A place for the queue, the schedule, the values and the events of one Huey.
+
+    :param name: the Huey's name; several share one server or file by it.
+    :param storage_kwargs: what else the backend wants to know.
+    """
+
+    keeps_objects = False
+    """Whether data may be any object and comes back as the very same one."""
+
+    def __init__(self, name: str = "huey", **storage_kwargs: Any) -> None:
+        self.name = name
+        self.storage_kwargs = storage_kwargs
+        self._schedule_changed = threading.Event()
+
+    def close(self) -> None:
+        """Give back connections, files and threads; the storage may be used again."""
+
+    # -- the documented interface: a backend of one's own has to fill these in ----------------
+
+    def enqueue(self, data: Any, priority: float | None = None) -> None:
+        """Put a message at the end of the queue, or before those of lower priority."""
+        raise NotImplementedError
+
+    def dequeue(self) -> Any:
+        """Take the next message off the queue for good; None if there is none."""
+        raise NotImplementedError
+
+    def queue_size(self) -> int:
+        """Return the number of messages on the queue that no worker has claimed."""
+        raise NotImplementedError
+
+    def enqueued_items(self, limit: int | None = None) -> list[Any]:
+        """Return the messages on the queue, the next one first."""
+        raise NotImplementedError
+
+    def flush_queue(self) -> None:
+        """Remove all messages from the queue, claimed ones excepted."""
+        raise NotImplementedError
+
+    def add_to_schedule(self, data: Any, timestamp: datetime.datetime) -> None:
+        """Keep a message until ``timestamp``, a naive UTC time."""
+        raise NotImplementedError
+
+    def read_schedule(self, timestamp: datetime.datetime) -> list[Any]:
+        """Take the messages that are due at ``timestamp`` off the schedule for good."""
+        raise NotImplementedError
+
+    def schedule_size(self) -> int:
+        """Return the number of scheduled messages."""
+        raise NotImplementedError
+
+    def scheduled_items(self, limit: int | None = None) -> list[Any]:
+        """Return the scheduled messages, the next one first."""
+        raise NotImplementedError
+
+    def flush_schedule(self) -> None:
+        """Remove all scheduled messages."""
+        raise NotImplementedError
+
+    def put_data(self, key: str, value: Any) -> None:
+        """Store a value, over an older one if there is one."""
+        raise NotImplementedError
+
+    def peek_data(self, key: str) -> Any:
+        """Return a value, `EmptyData` if there is none."""
+        raise NotImplementedError
+
+    def pop_data(self, key: str) -> Any:
+        """Return a value and remove it, in one step; `EmptyData` if there is none."""
+        raise NotImplementedError
+
+    def put_if_empty(self, key: str, value: Any) -> bool:
+        """Store a value unless there is one, in one step; say whether it was stored."""
+        raise NotImplementedError
+
+    def has_data_for_key(self, key: str) -> bool:
+        """Say whether there is a value."""
+        raise NotImplementedError
+
+    def result_store_size(self) -> int:
+        """Return the number of values."""
+        raise NotImplementedError
+
+    def result_items(self) -> dict[str, Any]:
+        """Return all values by key."""
+        raise NotImplementedError
+
+    def flush_results(self) -> None:
+        """Remove all values."""
+        raise NotImplementedError
+
+    # -- several things in one step -----------------------------------------------------------
+
+    def write(self, batch: Batch) -> None:
+        """Write a batch, in one step where the backend can."""
+        for key, value in batch.results:
+            self.put_data(key, value)
+        for key, ending in batch.endings:
+            self.put_ending(key, ending)
+        for data, priority in batch.enqueue:
+            self.enqueue(data, priority)
+        for data, timestamp, _ in batch.schedule:
+            self.add_to_schedule(data, timestamp)
+        for data, reason in batch.aside:
+            self.put_aside(data, reason)
+        if batch.events:
+            self.append_events(batch.events)
+
+    # -- claim and acknowledge ----------------------------------------------------------------
+
+    def claim(self, slot: str, timeout: float = 0) -> Claim | None:
+        """Take the next message while the storage remembers who has it.
+
+        :param slot: names the worker, unique among all workers of the storage.
+        :param timeout: seconds to wait for a message. A wait may end early with None: by
+            `wake_claims`, or because another worker was faster.
+
+        The body here takes the message for good (at most once), as `dequeue` is all there is.
+        """
+        return self._poll_for_claim(timeout)
+
+    def finish(self, slot: str, claim: Claim, batch: Batch = NOTHING) -> bool:
+        """Acknowledge a claim and write what follows from it, in one step.
+
+        :returns: whether the claim was still the slot's. If not, another worker has the message;
+            then of the batch only results that nobody stored yet, endings and events are written.
+        """
+        self.write(batch)
+        return True
+
+    def release(self, slot: str, claim: Claim) -> None:
+        """Give a claim back: the message is the next one again, untouched."""
+        self.enqueue(claim.data)
+
+    def inflight(self) -> int:
+        """Return the number of claimed messages."""
+        return 0
+
+    def recover(self) -> int:
+        """Release the claims of workers that died; return how many there were."""
+        return 0
+
+    def leave(self) -> None:
+        """Say that the workers of this process have ended and hold no claim any more."""
+
+    def wake_claims(self) -> None:
+        """End every `claim` of this process that is waiting."""
+
+    # -- the schedule -------------------------------------------------------------------------
+
+    def move_due(self, now: datetime.datetime, limit: int = 1000) -> list[Any]:
+        """Move due messages from the schedule to the queue, the earliest first.
+
+        :param now: naive UTC time.
+        :param limit: at most so many; call again for more.
+        :returns: the messages moved.
+        """
+        due = self.read_schedule(now)
+        for data in due:
+            self.enqueue(data)
+        return due
+
+    def next_due(self) -> float | None:
+        """Return when the next scheduled message is due (epoch seconds), None if unknown."""
+        return None
+
+    def wait_schedule(self, timeout: float) -> None:
+        """Wait until the schedule may have changed, at most ``timeout`` seconds."""
+        self._schedule_changed.wait(timeout)
+        self._schedule_changed.clear()
+
+    def wake_schedule(self) -> None:
+        """End a `wait_schedule` of this process, the one going on or the next."""
+        self._schedule_changed.set()
+
+    # -- endings: tasks that are over and left no value ----------------------------------------
+
+    def put_ending(self, key: str, ending: str) -> None:
+        """Remember how a task ended that left no value; older ones may be forgotten."""
+
+    def peek_ending(self, key: str) -> str | None:
+        """Return how a task ended that left no value, None if unknown."""
+        return None
+
+    @contextmanager
+    def waiting_for_result(self, key: str, backoff: float, max_delay: float) -> Iterator[Waiter]:
+        """Give a waiter that is woken when a value or an ending of ``key`` is written.
+
+        :param backoff: factor between two pauses, where the storage cannot wake.
+        :param max_delay: longest pause in seconds, likewise.
+        """
+        yield _Pause(backoff, max_delay)
+
+    # -- messages set aside -------------------------------------------------------------------
+
+    def put_aside(self, data: Any, reason: str) -> None:
+        """Keep a message that nobody can run, with the reason."""
+
+    def aside_items(self) -> list[tuple[Any, str]]:
+        """Return the messages set aside, each with its reason, the oldest first."""
+        return []
+
+    def take_aside(self) -> list[Any]:
+        """Take the messages set aside, the oldest first, in one step."""
+        return []
+
+    # -- events -------------------------------------------------------------------------------
+
+    def append_events(self, events: Sequence[Any]) -> None:
+        """Append to the event stream, which keeps the last 10,000."""
+
+    def read_events(
+        self, after: int | None = None, limit: int | None = None, timeout: float | None = None
+    ) -> list[tuple[int, Any]]:
+        """Return events with their cursors, the oldest first.
+
+        :param after: a cursor; None for the oldest event kept.
+        :param limit: at most so many.
+        :param timeout: if there are none, wait for one so many seconds.
+        """
+        if timeout:
+            time.sleep(timeout)
+        return []
+
+    def last_event(self) -> int | None:
+        """Return the cursor of the newest event, None if there is none."""
+        return None
+
+    def flush_events(self) -> None:
+        """Remove all events; cursors go on counting."""
+
+    # -- within -------------------------------------------------------------------------------
+
+    def _poll_for_claim(self, timeout: float) -> Claim | None:
+        """Dequeue again and again until there is a message, at most ``timeout`` seconds."""
+        deadline = time.monotonic() + timeout
+        pause = 0.01
+        while True:
+            data = self.dequeue()
+            if data is not None:
+                return Claim(None, data)
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return None
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.5, 0.25)

@@ -1,0 +1,296 @@
+"""A storage in this process's memory; gone when the process ends."""
+
+from __future__ import annotations
+
+import datetime
+import heapq
+import itertools
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from huey.constants import EmptyData
+from huey.storage.base import NOTHING, BaseStorage, Batch, Claim, Waiter
+from huey.storage.wake import Bell
+from huey.utils import to_timestamp
+
+EVENTS_KEPT = 10_000
+ENDINGS_KEPT = 100_000
+
+_IDLE = ""  # the key that idle workers wait for
+
+_Queued = tuple[float, int, Any]  # minus the priority, the order of arrival, the message
+_Scheduled = tuple[float, int, Any, float | None]  # when, order, the message, its priority
+
+
+class MemoryStorage(BaseStorage):
+    """Keep everything in memory, the objects themselves and no copies.
+
+    Meant for workers in the same process: a notebook's kernel, a test. Any thread may call.
+    """
+
+    keeps_objects = True
+
+    def __init__(self, name: str = "huey", **storage_kwargs: Any) -> None:
+        super().__init__(name, **storage_kwargs)
+        self._lock = threading.Lock()
+        self._order = itertools.count()
+        self._queue: list[_Queued] = []
+        self._claimed: dict[int, _Queued] = {}
+        self._schedule: list[_Scheduled] = []
+        self._values: dict[str, Any] = {}
+        self._endings: dict[str, str] = {}
+        self._aside: list[tuple[Any, str]] = []
+        self._events: deque[tuple[int, Any]] = deque(maxlen=EVENTS_KEPT)
+        self._cursor = 0
+        self._idle_bell = Bell()
+        self._result_bell = Bell()
+        self._event_bell = Bell()
+
+    # -- queue --------------------------------------------------------------------------------
+
+    def enqueue(self, data: Any, priority: float | None = None) -> None:
+        with self._lock:
+            self._push(data, priority)
+        self._idle_bell.ring_some(_IDLE)
+
+    def dequeue(self) -> Any:
+        with self._lock:
+            return heapq.heappop(self._queue)[2] if self._queue else None
+
+    def queue_size(self) -> int:
+        return len(self._queue)
+
+    def enqueued_items(self, limit: int | None = None) -> list[Any]:
+        with self._lock:
+            items = sorted(self._queue)
+        return [data for _, _, data in items[:limit]]
+
+    def flush_queue(self) -> None:
+        with self._lock:
+            self._queue.clear()
+
+    # -- claim and acknowledge ----------------------------------------------------------------
+
+    def claim(self, slot: str, timeout: float = 0) -> Claim | None:
+        claim = self._claim()
+        if claim is not None or timeout <= 0:
+            return claim
+        with self._idle_bell.waiting(_IDLE) as waiter:
+            claim = self._claim()
+            if claim is None:
+                waiter.wait(timeout)
+                return self._claim()
+            if waiter.rung:  # that was for another message, so for another worker
+                self._idle_bell.ring_some(_IDLE)
+            return claim
+
+    def finish(self, slot: str, claim: Claim, batch: Batch = NOTHING) -> bool:
+        with self._lock:
+            ours = self._claimed.pop(claim.token, None) is not None
+            self._apply(batch if ours else self._harmless(batch))
+        self._ring(batch)
+        return ours
+
+    def release(self, slot: str, claim: Claim) -> None:
+        with self._lock:
+            queued = self._claimed.pop(claim.token, None)
+            if queued is None:
+                return
+            heapq.heappush(self._queue, queued)
+        self._idle_bell.ring_some(_IDLE)
+
+    def inflight(self) -> int:
+        return len(self._claimed)
+
+    def wake_claims(self) -> None:
+        self._idle_bell.ring_all()
+
+    # -- several things in one step -----------------------------------------------------------
+
+    def write(self, batch: Batch) -> None:
+        with self._lock:
+            self._apply(batch)
+        self._ring(batch)
+
+    # -- schedule -----------------------------------------------------------------------------
+
+    def add_to_schedule(self, data: Any, timestamp: datetime.datetime) -> None:
+        self.write(Batch(schedule=[(data, timestamp, None)]))
+
+    def read_schedule(self, timestamp: datetime.datetime) -> list[Any]:
+        with self._lock:
+            return [data for _, _, data, _ in self._pop_due(to_timestamp(timestamp), None)]
+
+    def schedule_size(self) -> int:
+        return len(self._schedule)
+
+    def scheduled_items(self, limit: int | None = None) -> list[Any]:
+        with self._lock:
+            items = sorted(self._schedule, key=lambda item: item[:2])
+        return [data for _, _, data, _ in items[:limit]]
+
+    def flush_schedule(self) -> None:
+        with self._lock:
+            self._schedule.clear()
+
+    def move_due(self, now: datetime.datetime, limit: int = 1000) -> list[Any]:
+        with self._lock:
+            due = self._pop_due(to_timestamp(now), limit)
+            for _, _, data, priority in due:
+                self._push(data, priority)
+        self._idle_bell.ring_some(_IDLE, len(due))
+        return [data for _, _, data, _ in due]
+
+    def next_due(self) -> float | None:
+        with self._lock:
+            return self._schedule[0][0] if self._schedule else None
+
+    # -- values and endings -------------------------------------------------------------------
+
+    def put_data(self, key: str, value: Any) -> None:
+        self.write(Batch(results=[(key, value)]))
+
+    def peek_data(self, key: str) -> Any:
+        return self._values.get(key, EmptyData)
+
+    def pop_data(self, key: str) -> Any:
+        return self._values.pop(key, EmptyData)
+
+    def put_if_empty(self, key: str, value: Any) -> bool:
+        with self._lock:
+            if key in self._values:
+                return False
+            self._values[key] = value
+        self._result_bell.ring(key)
+        return True
+
+    def has_data_for_key(self, key: str) -> bool:
+        return key in self._values
+
+    def result_store_size(self) -> int:
+        return len(self._values)
+
+    def result_items(self) -> dict[str, Any]:
+        with self._lock:
+            return dict(self._values)
+
+    def flush_results(self) -> None:
+        with self._lock:
+            self._values.clear()
+
+    def put_ending(self, key: str, ending: str) -> None:
+        self.write(Batch(endings=[(key, ending)]))
+
+    def peek_ending(self, key: str) -> str | None:
+        return self._endings.get(key)
+
+    @contextmanager
+    def waiting_for_result(self, key: str, backoff: float, max_delay: float) -> Iterator[Waiter]:
+        with self._result_bell.waiting(key) as waiter:
+            yield waiter
+
+    # -- messages set aside -------------------------------------------------------------------
+
+    def put_aside(self, data: Any, reason: str) -> None:
+        self.write(Batch(aside=[(data, reason)]))
+
+    def aside_items(self) -> list[tuple[Any, str]]:
+        with self._lock:
+            return list(self._aside)
+
+    def take_aside(self) -> list[Any]:
+        with self._lock:
+            aside, self._aside = self._aside, []
+        return [data for data, _ in aside]
+
+    # -- events -------------------------------------------------------------------------------
+
+    def append_events(self, events: Sequence[Any]) -> None:
+        self.write(Batch(events=events))
+
+    def read_events(
+        self, after: int | None = None, limit: int | None = None, timeout: float | None = None
+    ) -> list[tuple[int, Any]]:
+        events = self._read_events(after, limit)
+        if events or not timeout:
+            return events
+        with self._event_bell.waiting("") as waiter:
+            events = self._read_events(after, limit)
+            if not events:
+                waiter.wait(timeout)
+        return events or self._read_events(after, limit)
+
+    def last_event(self) -> int | None:
+        return self._cursor or None
+
+    def flush_events(self) -> None:
+        with self._lock:
+            self._events.clear()
+
+    # -- within the lock ----------------------------------------------------------------------
+
+    def _push(self, data: Any, priority: float | None) -> None:
+        heapq.heappush(self._queue, (-(priority or 0), next(self._order), data))
+
+    def _claim(self) -> Claim | None:
+        if not self._queue:
+            return None
+        with self._lock:
+            if not self._queue:
+                return None
+            queued = heapq.heappop(self._queue)
+            self._claimed[queued[1]] = queued
+        return Claim(queued[1], queued[2])
+
+    def _pop_due(self, now: float, limit: int | None) -> list[_Scheduled]:
+        due: list[_Scheduled] = []
+        while self._schedule and self._schedule[0][0] <= now and len(due) != limit:
+            due.append(heapq.heappop(self._schedule))
+        return due
+
+    def _harmless(self, batch: Batch) -> Batch:
+        """Return what may be written of a batch whose claim was lost."""
+        new = [item for item in batch.results if item[0] not in self._values]
+        return Batch(results=new, endings=batch.endings, events=batch.events)
+
+    def _apply(self, batch: Batch) -> None:
+        self._values.update(batch.results)
+        for key, ending in batch.endings:
+            if len(self._endings) >= ENDINGS_KEPT:
+                del self._endings[next(iter(self._endings))]
+            self._endings[key] = ending
+        for data, priority in batch.enqueue:
+            self._push(data, priority)
+        for data, timestamp, priority in batch.schedule:
+            when = to_timestamp(timestamp)
+            heapq.heappush(self._schedule, (when, next(self._order), data, priority))
+        self._aside.extend(batch.aside)
+        for event in batch.events:
+            self._cursor += 1
+            self._events.append((self._cursor, event))
+
+    def _ring(self, batch: Batch) -> None:
+        """Wake those who wait for something in a batch that has just been written."""
+        for key, _ in (*batch.results, *batch.endings):
+            self._result_bell.ring(key)
+        if batch.enqueue:
+            self._idle_bell.ring_some(_IDLE, len(batch.enqueue))
+        if batch.schedule:
+            self.wake_schedule()
+        if batch.events:
+            self._event_bell.ring("")
+
+    def _read_events(self, after: int | None, limit: int | None) -> list[tuple[int, Any]]:
+        if after is not None and self._cursor <= after:
+            return []
+        with self._lock:
+            found: list[tuple[int, Any]] = []
+            for event in reversed(self._events):
+                if after is not None and event[0] <= after:
+                    break
+                found.append(event)
+        found.reverse()
+        return found[:limit]

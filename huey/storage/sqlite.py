@@ -1,0 +1,589 @@
+"""A storage in one Sqlite file, for any number of threads and processes on one host."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from huey.constants import EmptyData
+from huey.exceptions import ConfigurationError
+from huey.storage.base import NOTHING, BaseStorage, Batch, Claim, Waiter
+from huey.storage.liveness import Liveness
+from huey.storage.wake import Doorbell
+from huey.utils import to_timestamp
+
+EVENTS_KEPT = 10_000
+ENDINGS_KEPT = 100_000
+_TRIM_EVERY = 500  # appended events or endings between two looks at how many there are
+
+# Woken by their doorbell, workers still look by themselves this often (seconds): producers that
+# know nothing of doorbells may write to the same file.
+_LOOK_AGAIN = 0.5
+_IDLE = ""  # the key that idle workers wait for, one of whom a message wakes
+_NEW = "new"  # the key that readers of events wait for, all of whom an event wakes
+
+# The tables task, schedule and kv and their first columns are huey's layout, so that one file
+# serves both. Columns beside them are nullable, so that rows written by huey stay right.
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS task (
+    id INTEGER NOT NULL PRIMARY KEY {autoincrement},
+    queue TEXT NOT NULL,
+    data BLOB NOT NULL,
+    priority REAL NOT NULL DEFAULT 0.0,
+    claimed_by TEXT,
+    deliveries INTEGER
+);
+CREATE TABLE IF NOT EXISTS schedule (
+    id INTEGER NOT NULL PRIMARY KEY,
+    queue TEXT NOT NULL,
+    data BLOB NOT NULL,
+    timestamp REAL NOT NULL,
+    priority REAL
+);
+CREATE TABLE IF NOT EXISTS kv (
+    queue TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (queue, key)
+);
+CREATE TABLE IF NOT EXISTS ending (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    queue TEXT NOT NULL,
+    key TEXT NOT NULL,
+    ending TEXT NOT NULL,
+    UNIQUE (queue, key)
+);
+CREATE TABLE IF NOT EXISTS aside (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    queue TEXT NOT NULL,
+    data BLOB NOT NULL,
+    reason TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS event (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    queue TEXT NOT NULL,
+    data BLOB NOT NULL
+);
+"""
+
+_INDEXES = """
+CREATE INDEX IF NOT EXISTS task_waiting ON task (queue, priority DESC, id)
+    WHERE claimed_by IS NULL;
+CREATE INDEX IF NOT EXISTS task_claimed ON task (queue, claimed_by)
+    WHERE claimed_by IS NOT NULL;
+CREATE INDEX IF NOT EXISTS schedule_queue_timestamp ON schedule (queue, timestamp);
+CREATE INDEX IF NOT EXISTS event_queue_id ON event (queue, id);
+CREATE INDEX IF NOT EXISTS ending_queue_id ON ending (queue, id);
+"""
+
+_OWN_COLUMNS = (
+    ("task", "claimed_by", "TEXT"),
+    ("task", "deliveries", "INTEGER"),
+    ("schedule", "priority", "REAL"),
+)
+
+_CLAIM = """
+UPDATE task SET claimed_by = :slot
+WHERE id = (
+    SELECT id FROM task WHERE queue = :queue AND claimed_by IS NULL
+    ORDER BY priority DESC, id LIMIT 1
+)
+RETURNING id, data, ifnull(deliveries, 0)
+"""
+
+_DEQUEUE = """
+DELETE FROM task
+WHERE id = (
+    SELECT id FROM task WHERE queue = :queue AND claimed_by IS NULL
+    ORDER BY priority DESC, id LIMIT 1
+)
+RETURNING data
+"""
+
+_ENQUEUED = """
+SELECT data FROM task WHERE queue = ? AND claimed_by IS NULL
+ORDER BY priority DESC, id LIMIT ?
+"""
+
+_DUE = """
+DELETE FROM schedule
+WHERE id IN (
+    SELECT id FROM schedule WHERE queue = :queue AND timestamp <= :now
+    ORDER BY timestamp, id LIMIT :limit
+)
+RETURNING timestamp, id, data, priority
+"""
+
+_TRIM = """
+DELETE FROM {table} WHERE queue = :queue AND id <= (
+    SELECT id FROM {table} WHERE queue = :queue ORDER BY id DESC LIMIT 1 OFFSET :kept
+)
+"""
+
+
+class SqliteStorage(BaseStorage):
+    """Keep everything in one Sqlite file.
+
+    :param name: the Huey's name; several may share a file.
+    :param filename: the file; made, readable by its owner alone, if there is none.
+    :param cache_mb: page cache in megabytes.
+    :param fsync: flush every write to the disk: a loss of power then loses nothing. Without it
+        it may lose the last moments; a killed process loses nothing either way.
+    :param journal_mode: Sqlite's journal; ``wal`` lets readers go on while one writes.
+    :param timeout: seconds to wait for other processes' write lock.
+    :param strict_fifo: never use a row number twice.
+    :param kwargs: further arguments of ``sqlite3.connect``.
+
+    Each process has one connection, which its threads use in turn; after a fork the child makes
+    its own. A folder beside the file, ``FILENAME.live``, holds what processes need to know that
+    others live and to wake them.
+    """
+
+    def __init__(
+        self,
+        name: str = "huey",
+        filename: str = "huey.db",
+        cache_mb: int = 8,
+        fsync: bool = False,
+        journal_mode: str = "wal",
+        timeout: float = 5,
+        strict_fifo: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name)
+        if sqlite3.sqlite_version_info < (3, 35):
+            raise ConfigurationError(
+                f"the Sqlite storage needs Sqlite 3.35 or later, this Python has "
+                f"{sqlite3.sqlite_version}: use a newer Python build"
+            )
+        if str(filename) == ":memory:":
+            raise ConfigurationError("for a queue in memory use MemoryHuey, not SqliteHuey")
+        self.filename = os.path.abspath(filename)
+        self.live_folder = f"{self.filename}.live"
+        self.cache_mb = cache_mb
+        self.fsync = fsync
+        self.journal_mode = journal_mode
+        self.timeout = timeout
+        self.strict_fifo = strict_fifo
+        self._connect_options = kwargs
+        self._connection: sqlite3.Connection | None = None
+        self._begin_anew()
+
+    def __repr__(self) -> str:
+        return f"<SqliteStorage: {self.filename}>"
+
+    def close(self) -> None:
+        for bell in (self._idle_bell, self._result_bell, self._event_bell):
+            bell.close()
+        self._liveness.leave()
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    # -- queue --------------------------------------------------------------------------------
+
+    def enqueue(self, data: Any, priority: float | None = None) -> None:
+        self.write(Batch(enqueue=[(data, priority)]))
+
+    def dequeue(self) -> Any:
+        rows = self._execute(_DEQUEUE, {"queue": self.name})
+        return rows[0][0] if rows else None
+
+    def queue_size(self) -> int:
+        return self._count("SELECT count(*) FROM task WHERE queue = ? AND claimed_by IS NULL")
+
+    def enqueued_items(self, limit: int | None = None) -> list[Any]:
+        return [row[0] for row in self._execute(_ENQUEUED, (self.name, _limit(limit)))]
+
+    def flush_queue(self) -> None:
+        self._execute("DELETE FROM task WHERE queue = ? AND claimed_by IS NULL", (self.name,))
+
+    # -- claim and acknowledge ----------------------------------------------------------------
+
+    def claim(self, slot: str, timeout: float = 0) -> Claim | None:
+        owner = self._owner(slot)
+        claim = self._claim(owner)
+        if claim is not None or timeout <= 0:
+            return claim
+        with self._idle_bell.waiting(_IDLE) as waiter:
+            claim = self._claim_if_any(owner)
+            if claim is None:
+                waiter.wait(min(timeout, _LOOK_AGAIN))
+                return self._claim_if_any(owner)
+            if waiter.rung:  # that was for another message, so for another worker
+                self._idle_bell.ring_some(_IDLE)
+            return claim
+
+    def finish(self, slot: str, claim: Claim, batch: Batch = NOTHING) -> bool:
+        with self._transaction() as db:
+            deleted = db.execute(
+                "DELETE FROM task WHERE id = ? AND claimed_by = ?",
+                (claim.token, self._owner(slot)),
+            )
+            ours = deleted.rowcount == 1
+            self._apply(db, batch, ours)
+        self._ring(batch)
+        return ours
+
+    def release(self, slot: str, claim: Claim) -> None:
+        self._execute(
+            "UPDATE task SET claimed_by = NULL WHERE id = ? AND claimed_by = ?",
+            (claim.token, self._owner(slot)),
+        )
+        self._ring_idle(1)
+
+    def inflight(self) -> int:
+        return self._count("SELECT count(*) FROM task WHERE queue = ? AND claimed_by IS NOT NULL")
+
+    def recover(self) -> int:
+        owners = self._execute(
+            "SELECT DISTINCT claimed_by FROM task WHERE queue = ? AND claimed_by IS NOT NULL",
+            (self.name,),
+        )
+        processes = {owner.partition("/")[0] for (owner,) in owners}
+        released = 0
+        for process in processes:
+            if not self._liveness.alive(process):
+                with self._transaction() as db:
+                    released += db.execute(
+                        "UPDATE task SET claimed_by = NULL, deliveries = ifnull(deliveries, 0) + 1"
+                        " WHERE queue = ? AND claimed_by >= ? AND claimed_by < ?",
+                        (self.name, f"{process}/", f"{process}0"),  # "0" comes after "/"
+                    ).rowcount
+        self._ring_idle(released)
+        return released
+
+    def leave(self) -> None:
+        self._liveness.leave()
+
+    def wake_claims(self) -> None:
+        self._idle_bell.ring_all()
+
+    # -- several things in one step -----------------------------------------------------------
+
+    def write(self, batch: Batch) -> None:
+        with self._transaction() as db:
+            self._apply(db, batch, True)
+        self._ring(batch)
+
+    # -- schedule -----------------------------------------------------------------------------
+
+    def add_to_schedule(self, data: Any, timestamp: datetime.datetime) -> None:
+        self.write(Batch(schedule=[(data, timestamp, None)]))
+
+    def read_schedule(self, timestamp: datetime.datetime) -> list[Any]:
+        due = {"queue": self.name, "now": to_timestamp(timestamp), "limit": -1}
+        return [data for _, _, data, _ in sorted(self._execute(_DUE, due))]
+
+    def schedule_size(self) -> int:
+        return self._count("SELECT count(*) FROM schedule WHERE queue = ?")
+
+    def scheduled_items(self, limit: int | None = None) -> list[Any]:
+        sql = "SELECT data FROM schedule WHERE queue = ? ORDER BY timestamp, id LIMIT ?"
+        return [row[0] for row in self._execute(sql, (self.name, _limit(limit)))]
+
+    def flush_schedule(self) -> None:
+        self._execute("DELETE FROM schedule WHERE queue = ?", (self.name,))
+
+    def move_due(self, now: datetime.datetime, limit: int = 1000) -> list[Any]:
+        due = self.next_due()
+        if due is None or due > to_timestamp(now):
+            return []
+        with self._transaction() as db:
+            rows = db.execute(
+                _DUE, {"queue": self.name, "now": to_timestamp(now), "limit": limit}
+            ).fetchall()
+            rows.sort(key=lambda row: row[:2])
+            self._insert_tasks(db, [(data, priority) for _, _, data, priority in rows])
+        self._ring_idle(len(rows))
+        return [data for _, _, data, _ in rows]
+
+    def next_due(self) -> float | None:
+        rows = self._execute("SELECT min(timestamp) FROM schedule WHERE queue = ?", (self.name,))
+        due: float | None = rows[0][0]
+        return due
+
+    # -- values and endings -------------------------------------------------------------------
+
+    def put_data(self, key: str, value: Any) -> None:
+        self.write(Batch(results=[(key, value)]))
+
+    def peek_data(self, key: str) -> Any:
+        rows = self._execute("SELECT value FROM kv WHERE queue = ? AND key = ?", (self.name, key))
+        return rows[0][0] if rows else EmptyData
+
+    def pop_data(self, key: str) -> Any:
+        if not self.has_data_for_key(key):  # a look is cheaper than taking the write lock
+            return EmptyData
+        sql = "DELETE FROM kv WHERE queue = ? AND key = ? RETURNING value"
+        rows = self._execute(sql, (self.name, key))
+        return rows[0][0] if rows else EmptyData
+
+    def put_if_empty(self, key: str, value: Any) -> bool:
+        rows = self._execute(
+            "INSERT INTO kv (queue, key, value) VALUES (?, ?, ?)"
+            " ON CONFLICT DO NOTHING RETURNING 1",
+            (self.name, key, value),
+        )
+        self._ring_result(key)
+        return bool(rows)
+
+    def has_data_for_key(self, key: str) -> bool:
+        sql = "SELECT 1 FROM kv WHERE queue = ? AND key = ?"
+        return bool(self._execute(sql, (self.name, key)))
+
+    def result_store_size(self) -> int:
+        return self._count("SELECT count(*) FROM kv WHERE queue = ?")
+
+    def result_items(self) -> dict[str, Any]:
+        return dict(self._execute("SELECT key, value FROM kv WHERE queue = ?", (self.name,)))
+
+    def flush_results(self) -> None:
+        self._execute("DELETE FROM kv WHERE queue = ?", (self.name,))
+
+    def put_ending(self, key: str, ending: str) -> None:
+        self.write(Batch(endings=[(key, ending)]))
+
+    def peek_ending(self, key: str) -> str | None:
+        sql = "SELECT ending FROM ending WHERE queue = ? AND key = ?"
+        rows = self._execute(sql, (self.name, key))
+        return rows[0][0] if rows else None
+
+    @contextmanager
+    def waiting_for_result(self, key: str, backoff: float, max_delay: float) -> Iterator[Waiter]:
+        self._make_live_folder()
+        with self._result_bell.waiting(key) as waiter:
+            yield waiter
+
+    # -- messages set aside -------------------------------------------------------------------
+
+    def put_aside(self, data: Any, reason: str) -> None:
+        self.write(Batch(aside=[(data, reason)]))
+
+    def aside_items(self) -> list[tuple[Any, str]]:
+        sql = "SELECT data, reason FROM aside WHERE queue = ? ORDER BY id"
+        return self._execute(sql, (self.name,))
+
+    def take_aside(self) -> list[Any]:
+        sql = "DELETE FROM aside WHERE queue = ? RETURNING id, data"
+        return [data for _, data in sorted(self._execute(sql, (self.name,)))]
+
+    # -- events -------------------------------------------------------------------------------
+
+    def append_events(self, events: Sequence[Any]) -> None:
+        self.write(Batch(events=events))
+
+    def read_events(
+        self, after: int | None = None, limit: int | None = None, timeout: float | None = None
+    ) -> list[tuple[int, Any]]:
+        events = self._read_events(after, limit)
+        if events or not timeout:
+            return events
+        self._make_live_folder()
+        with self._event_bell.waiting(_NEW) as waiter:
+            events = self._read_events(after, limit)
+            if not events:
+                waiter.wait(timeout)
+        return events or self._read_events(after, limit)
+
+    def last_event(self) -> int | None:
+        rows = self._execute("SELECT max(id) FROM event WHERE queue = ?", (self.name,))
+        last: int | None = rows[0][0]
+        return last
+
+    def flush_events(self) -> None:
+        self._execute("DELETE FROM event WHERE queue = ?", (self.name,))
+
+    # -- the connection -----------------------------------------------------------------------
+
+    def _begin_anew(self) -> None:
+        """Start without a connection, in a new process that is: at first, or after a fork."""
+        self._inherited, self._connection = self._connection, None  # a child must not close it
+        self._lock = threading.RLock()
+        self._pid = os.getpid()
+        self._appended = 0
+        self._live_folder_made = False
+        self._liveness = Liveness(self.live_folder)
+        self._idle_bell = Doorbell(self.live_folder, "idle")
+        self._result_bell = Doorbell(self.live_folder, "result")
+        self._event_bell = Doorbell(self.live_folder, "event")
+
+    @contextmanager
+    def _db(self) -> Iterator[sqlite3.Connection]:
+        """Give this process's connection to one thread at a time."""
+        if self._pid != os.getpid():
+            self._begin_anew()
+        with self._lock:
+            if self._connection is None:
+                self._connection = self._connect()
+            yield self._connection
+
+    def _execute(self, sql: str, parameters: Any = ()) -> list[Any]:
+        with self._db() as db:
+            return db.execute(sql, parameters).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._db() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+
+    def _count(self, sql: str) -> int:
+        return int(self._execute(sql, (self.name,))[0][0])
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            os.close(os.open(self.filename, os.O_CREAT | os.O_RDWR, 0o600))
+            db: sqlite3.Connection = sqlite3.connect(
+                self.filename,
+                timeout=self.timeout,
+                isolation_level=None,
+                check_same_thread=False,
+                **self._connect_options,
+            )
+            self._prepare(db)
+        except (OSError, sqlite3.DatabaseError) as error:
+            raise ConfigurationError(
+                f"cannot use {self.filename} as a queue: {error}. "
+                f"Check that the folder exists, that it can be written to, and that the file is "
+                f"a Sqlite database, or give another filename"
+            ) from error
+        return db
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        self._set_journal_mode(db)
+        db.execute(f"PRAGMA synchronous = {'FULL' if self.fsync else 'NORMAL'}")
+        db.execute(f"PRAGMA cache_size = {-1024 * int(self.cache_mb)}")
+        autoincrement = "AUTOINCREMENT" if self.strict_fifo else ""
+        db.executescript(_SCHEMA.format(autoincrement=autoincrement))
+        for table, column, kind in _OWN_COLUMNS:
+            names = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
+            if column not in names:
+                db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+        db.executescript(_INDEXES)
+
+    def _set_journal_mode(self, db: sqlite3.Connection) -> None:
+        """Set the journal mode; Sqlite does not wait for that by itself when others set it too."""
+        deadline = time.monotonic() + self.timeout
+        while True:
+            try:
+                db.execute(f"PRAGMA journal_mode = {self.journal_mode}")
+                return
+            except sqlite3.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+
+    def _make_live_folder(self) -> None:
+        if not self._live_folder_made:
+            os.makedirs(self.live_folder, mode=0o700, exist_ok=True)
+            self._live_folder_made = True
+
+    def _owner(self, slot: str) -> str:
+        if self._pid != os.getpid():
+            self._begin_anew()
+        self._make_live_folder()
+        return f"{self._liveness.hold()}/{slot}"
+
+    # -- within the connection ----------------------------------------------------------------
+
+    def _claim(self, owner: str) -> Claim | None:
+        rows = self._execute(_CLAIM, {"slot": owner, "queue": self.name})
+        return Claim(*rows[0]) if rows else None
+
+    def _claim_if_any(self, owner: str) -> Claim | None:
+        """Claim, but take the write lock only if there is something to claim."""
+        return self._claim(owner) if self._execute(_ENQUEUED, (self.name, 1)) else None
+
+    def _insert_tasks(self, db: sqlite3.Connection, items: Sequence[Any]) -> None:
+        db.executemany(
+            "INSERT INTO task (queue, data, priority) VALUES (?, ?, ?)",
+            [(self.name, data, priority or 0) for data, priority in items],
+        )
+
+    def _apply(self, db: sqlite3.Connection, batch: Batch, ours: bool) -> None:
+        """Write a batch; of one whose claim was lost, only what cannot do harm."""
+        conflict = "REPLACE" if ours else "IGNORE"
+        if batch.results:
+            db.executemany(
+                f"INSERT OR {conflict} INTO kv (queue, key, value) VALUES (?, ?, ?)",  # noqa: S608
+                [(self.name, key, value) for key, value in batch.results],
+            )
+        if batch.endings:
+            db.executemany(
+                "INSERT OR REPLACE INTO ending (queue, key, ending) VALUES (?, ?, ?)",
+                [(self.name, key, ending) for key, ending in batch.endings],
+            )
+        if batch.enqueue and ours:
+            self._insert_tasks(db, batch.enqueue)
+        if batch.schedule and ours:
+            db.executemany(
+                "INSERT INTO schedule (queue, data, timestamp, priority) VALUES (?, ?, ?, ?)",
+                [(self.name, data, to_timestamp(at), prio) for data, at, prio in batch.schedule],
+            )
+        if batch.aside and ours:
+            db.executemany(
+                "INSERT INTO aside (queue, data, reason) VALUES (?, ?, ?)",
+                [(self.name, data, reason) for data, reason in batch.aside],
+            )
+        if batch.events:
+            db.executemany(
+                "INSERT INTO event (queue, data) VALUES (?, ?)",
+                [(self.name, event) for event in batch.events],
+            )
+        self._trim(db, len(batch.events) + len(batch.endings))
+
+    def _trim(self, db: sqlite3.Connection, appended: int) -> None:
+        self._appended += appended
+        if self._appended < _TRIM_EVERY:
+            return
+        self._appended = 0
+        for table, kept in (("event", EVENTS_KEPT), ("ending", ENDINGS_KEPT)):
+            db.execute(_TRIM.format(table=table), {"queue": self.name, "kept": kept})
+
+    def _read_events(self, after: int | None, limit: int | None) -> list[tuple[int, Any]]:
+        return self._execute(
+            "SELECT id, data FROM event WHERE queue = ? AND id > ? ORDER BY id LIMIT ?",
+            (self.name, after or 0, _limit(limit)),
+        )
+
+    # -- wake-ups -----------------------------------------------------------------------------
+
+    def _ring(self, batch: Batch) -> None:
+        """Wake those who wait for something in a batch that has just been written."""
+        for key, _ in (*batch.results, *batch.endings):
+            self._ring_result(key)
+        if batch.enqueue:
+            self._ring_idle(len(batch.enqueue))
+        if batch.schedule:
+            self.wake_schedule()
+        if batch.events:
+            self._event_bell.ring(_NEW)
+            self._event_bell.tell(_NEW)
+
+    def _ring_result(self, key: str) -> None:
+        self._result_bell.ring(key)
+        self._result_bell.tell(key)
+
+    def _ring_idle(self, count: int) -> None:
+        """Wake as many idle workers as there are messages, first those of this process."""
+        left = count - self._idle_bell.ring_some(_IDLE, count)
+        for _ in range(min(left, 64)):
+            self._idle_bell.tell()
+
+
+def _limit(limit: int | None) -> int:
+    return -1 if limit is None else limit

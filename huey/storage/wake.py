@@ -1,0 +1,244 @@
+"""Wake-ups: threads that wait, and what rings when there is something for them.
+
+A `Bell` wakes threads of this process. A `Doorbell` also wakes other processes, by datagrams to
+sockets in a folder that all of them know.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from huey.utils import make_id
+
+# A socket holds a handful of datagrams and drops what comes beyond: after so many in a row the
+# listener takes it that some were dropped, and wakes everybody.
+FLOOD: Final = 8
+
+_LONGEST_PATH: Final = 100  # of a socket's address; the systems' limits are 104 and 108 bytes
+
+
+class BellWaiter:
+    """One thread's wait. It is good for one ring; make a new one for the next."""
+
+    def __init__(self) -> None:
+        self._ringing = threading.Lock()
+        self._ringing.acquire()
+        self.rung = False
+
+    def wait(self, timeout: float) -> bool:
+        """Wait at most ``timeout`` seconds; True if it rang."""
+        return self.rung or self._ringing.acquire(timeout=max(0.0, timeout))
+
+    def ring(self) -> None:
+        """End the wait, the one going on or the next."""
+        self.rung = True
+        self._ringing.release()
+
+
+class Bell:
+    """Wake threads of this process by a key that they wait for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiters: dict[str, list[BellWaiter]] = {}
+
+    @contextmanager
+    def waiting(self, key: str) -> Iterator[BellWaiter]:
+        """Give a waiter for ``key``; look for what you want after this, then wait."""
+        waiter = BellWaiter()
+        with self._lock:
+            self._waiters.setdefault(key, []).append(waiter)
+        try:
+            yield waiter
+        finally:
+            self._forget(key, waiter)
+
+    def ring(self, key: str) -> bool:
+        """Wake all that wait for ``key``; True if there was one."""
+        if key not in self._waiters:
+            return False
+        with self._lock:
+            waiters = self._waiters.pop(key, [])
+        for waiter in waiters:
+            waiter.ring()
+        return bool(waiters)
+
+    def ring_some(self, key: str, count: int = 1) -> int:
+        """Wake at most ``count`` that wait for ``key``, the last come first; return how many."""
+        if key not in self._waiters:
+            return 0
+        with self._lock:
+            waiters = self._waiters.get(key, [])
+            woken = [waiters.pop() for _ in range(min(count, len(waiters)))]
+            if not waiters:
+                self._waiters.pop(key, None)
+        for waiter in woken:
+            waiter.ring()
+        return len(woken)
+
+    def ring_all(self) -> None:
+        """Wake everybody."""
+        for key in list(self._waiters):
+            self.ring(key)
+
+    def _forget(self, key: str, waiter: BellWaiter) -> None:
+        with self._lock:
+            waiters = self._waiters.get(key)
+            if waiters and waiter in waiters:
+                waiters.remove(waiter)
+                if not waiters:
+                    del self._waiters[key]
+
+
+class Doorbell(Bell):
+    """A bell that other processes can ring.
+
+    :param folder: where the sockets are; must exist.
+    :param topic: beginning of the sockets' names; only doorbells of one topic hear each other.
+
+    One thread listens for the whole process, and only while somebody waits. Where there are no
+    such sockets (other systems, paths that are too long), nothing is heard from other processes
+    and waits end by their timeout.
+    """
+
+    def __init__(self, folder: str, topic: str) -> None:
+        super().__init__()
+        self.folder = folder
+        self.topic = topic
+        self._pid = os.getpid()
+        self._socket: socket.socket | None = None
+        self._sender: socket.socket | None = None
+        self._name = ""
+        self._somebody = threading.Event()
+        self._closed = False
+        self._thread: threading.Thread | None = None
+        self._works = hasattr(socket, "AF_UNIX") and len(folder) + 32 < _LONGEST_PATH
+
+    @contextmanager
+    def waiting(self, key: str) -> Iterator[BellWaiter]:
+        if self._works:
+            self._listen()
+        with super().waiting(key) as waiter:
+            self._somebody.set()
+            yield waiter
+
+    def tell(self, text: str = "") -> None:
+        """Send a datagram to the listeners of all other processes."""
+        if not self._works:
+            return
+        if self._pid != os.getpid():
+            self._begin_anew()
+        for name in self._others():
+            self._send(os.path.join(self.folder, name), text.encode())
+
+    def close(self) -> None:
+        """Stop listening and remove the socket."""
+        thread, self._thread = self._thread, None
+        if self._pid != os.getpid() or self._socket is None:
+            return
+        self._closed = True
+        self._somebody.set()
+        self._send(os.path.join(self.folder, self._name), b"")
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(5)
+        with contextlib.suppress(OSError):
+            os.unlink(os.path.join(self.folder, self._name))
+        self._socket.close()
+        self._socket = None
+        if self._sender is not None:
+            self._sender.close()
+            self._sender = None
+        self._closed = False
+
+    def heard(self, text: str) -> None:
+        """Wake whom a datagram from another process is meant for."""
+        if text:
+            self.ring(text)
+        else:
+            self.ring_some("")
+
+    def _others(self) -> list[str]:
+        try:
+            names = os.listdir(self.folder)
+        except OSError:
+            return []
+        return [name for name in names if name.startswith(self.topic) and name != self._name]
+
+    def _send(self, address: str, data: bytes) -> None:
+        if self._sender is None:
+            self._sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self._sender.setblocking(False)
+        try:
+            self._sender.sendto(data, address)
+        except ConnectionRefusedError:  # its process died
+            with contextlib.suppress(OSError):
+                os.unlink(address)
+        except OSError:  # gone in this moment, or full: then it has enough to wake up for
+            pass
+
+    def _listen(self) -> None:
+        if self._pid != os.getpid():
+            self._begin_anew()
+        with self._lock:
+            if self._thread is None:
+                self._start_listener()
+
+    def _start_listener(self) -> None:
+        try:
+            self._socket, self._name = self._bind()
+            thread = threading.Thread(
+                target=self._hear, args=(self._socket,), name="huey-doorbell", daemon=True
+            )
+            thread.start()
+        except (OSError, RuntimeError):  # no such sockets here, or no threads
+            self._works = False
+        else:
+            self._thread = thread
+
+    def _bind(self) -> tuple[socket.socket, str]:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        path = os.path.join(self.folder, f"{self.topic}.{os.getpid()}.{make_id()[:8]}")
+        sock.bind(path)
+        weakref.finalize(self, _unlink_own, path, os.getpid())
+        return sock, os.path.basename(path)
+
+    def _begin_anew(self) -> None:
+        """Forget what a fork has copied: the parent's listener, waiters and locks."""
+        for sock in (self._socket, self._sender):
+            if sock is not None:
+                sock.close()
+        Doorbell.__init__(self, self.folder, self.topic)
+
+    def _hear(self, sock: socket.socket) -> None:
+        """Hand on what comes in, until `close`."""
+        in_a_row = 0
+        while not self._closed:
+            if not self._waiters:
+                self._somebody.clear()
+                if not self._waiters and not self._closed:
+                    self._somebody.wait()
+                continue
+            try:
+                data = sock.recv(256, socket.MSG_DONTWAIT)
+                in_a_row += 1
+            except BlockingIOError:
+                in_a_row = 0
+                data = sock.recv(256)
+            if in_a_row >= FLOOD:
+                self.ring_all()
+                in_a_row = 0
+            else:
+                self.heard(data.decode())
+
+
+def _unlink_own(path: str, pid: int) -> None:
+    if os.getpid() == pid:
+        with contextlib.suppress(OSError):
+            os.unlink(path)

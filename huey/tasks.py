@@ -1,0 +1,278 @@
+"""One run of a task function, and the function that makes runs."""
+
+from __future__ import annotations
+
+import contextvars
+import datetime
+import functools
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+
+from huey.exceptions import TaskInterrupt
+from huey.utils import make_id, normalize_expires, normalize_time
+
+if TYPE_CHECKING:
+    from huey.api import Huey
+    from huey.results import Result, ResultGroup
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Expires = float | datetime.timedelta | datetime.datetime
+
+
+class Task(Generic[R]):
+    """The execution of a function with its arguments.
+
+    Made by calling a task function or by its ``s()``; the class itself is a base, of which each
+    task function has a subclass with its ``name`` and its defaults.
+
+    :param args: positional arguments of the call.
+    :param kwargs: keyword arguments of the call.
+    :param id: unique id, by default a random UUID.
+    :param eta: naive time (UTC or local, as the Huey says) before which it must not run.
+    :param retries: how many more times to try after a failure.
+    :param retry_delay: seconds between tries.
+    :param priority: the higher number runs first.
+    :param expires: seconds, timedelta or datetime after which it is not worth running.
+    """
+
+    name: str = "task"
+    default_retries: int = 0
+    default_retry_delay: float = 0
+    default_priority: float | None = None
+    default_expires: Expires | None = None
+
+    def __init__(
+        self,
+        args: tuple[Any, ...] | None = None,
+        kwargs: dict[str, Any] | None = None,
+        id: str | None = None,
+        eta: datetime.datetime | None = None,
+        retries: int | None = None,
+        retry_delay: float | None = None,
+        priority: float | None = None,
+        expires: Expires | None = None,
+        *,
+        expires_resolved: datetime.datetime | None = None,
+    ) -> None:
+        self.args: tuple[Any, ...] = () if args is None else tuple(args)
+        self.kwargs: dict[str, Any] = {} if kwargs is None else kwargs
+        self.id = id or make_id()
+        self.eta = eta
+        self.retries = self.default_retries if retries is None else retries
+        self.retry_delay = self.default_retry_delay if retry_delay is None else retry_delay
+        self.priority = self.default_priority if priority is None else priority
+        self.expires = self.default_expires if expires is None else expires
+        self.expires_resolved = expires_resolved
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {self.id}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Task) and (self.id, self.name) == (other.id, other.name)
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def resolve_expires(self, *, utc: bool = True) -> None:
+        """Turn a relative ``expires`` into the time at which it is over."""
+        if self.expires is not None:
+            self.expires_resolved = normalize_expires(self.expires, utc=utc)
+
+    def execute(self) -> R:
+        """Call the user's function and return its value."""
+        raise NotImplementedError
+
+
+class Run:
+    """A task while a worker runs it: what it reports, and the wish that it stop.
+
+    Methods may be called from any thread. ``wake`` is called when there is something to report
+    and the run was silent before.
+    """
+
+    def __init__(
+        self,
+        task: Task[Any],
+        worker: str = "",
+        wake: Callable[[Run], None] | None = None,
+    ) -> None:
+        self.task = task
+        self.worker = worker
+        self.started = time.time()
+        self.canceled = False
+        self._wake = wake
+        self._lock = threading.Lock()
+        self._awake = False
+        self._progress: tuple[float, float | None, str | None] | None = None
+        self._output: list[tuple[str, Any]] = []
+
+    def cancel(self) -> None:
+        """Ask the task to stop at its next report of progress."""
+        self.canceled = True
+
+    def report(self, done: float, total: float | None, message: str | None) -> None:
+        """Keep the latest progress; raise `TaskInterrupt` if the task was asked to stop."""
+        if self.canceled:
+            raise TaskInterrupt
+        self._progress = (done, total, message)
+        if not self._awake:
+            self._rouse()
+
+    def write(self, name: str, content: Any) -> None:
+        """Keep a piece of output: a stream's name and text, or ``display`` and a mime bundle."""
+        with self._lock:
+            self._output.append((name, content))
+        if not self._awake:
+            self._rouse()
+
+    def drain(self) -> tuple[tuple[float, float | None, str | None] | None, list[tuple[str, Any]]]:
+        """Take what was reported since the last time: the latest progress, and all output."""
+        with self._lock:
+            self._awake = False
+            progress, self._progress = self._progress, None
+            output, self._output = self._output, []
+        return progress, output
+
+    def _rouse(self) -> None:
+        self._awake = True
+        if self._wake is not None:
+            self._wake(self)
+
+
+running: contextvars.ContextVar[Run | None] = contextvars.ContextVar("huey_run", default=None)
+"""The run that this code is part of; set by whoever calls the task."""
+
+
+def current_run() -> Run | None:
+    """Return the run that this code is part of, None outside a task."""
+    return running.get()
+
+
+def current_task() -> Task[Any] | None:
+    """Return the task that this code is part of, None outside one."""
+    run = running.get()
+    return None if run is None else run.task
+
+
+class TaskWrapper(Generic[P, R]):
+    """A function of which each call is handed to the queue.
+
+    Made by ``Huey.task()``.
+
+    :param huey: the Huey whose queue takes the calls.
+    :param func: the user's function.
+    :param retries: how many times a failed task is tried again.
+    :param retry_delay: seconds between tries.
+    :param context: whether the task is passed to the function as ``task=``.
+    :param name: replaces the function's name; the module stays the prefix.
+    :param task_base: base class of the tasks.
+    :param settings: further defaults of the tasks: ``priority``, ``expires``.
+    """
+
+    def __init__(
+        self,
+        huey: Huey,
+        func: Callable[P, R],
+        retries: int | None = None,
+        retry_delay: float | None = None,
+        context: bool = False,
+        name: str | None = None,
+        task_base: type[Task[Any]] | None = None,
+        **settings: Any,
+    ) -> None:
+        self.huey = huey
+        self.func = func
+        self.retries = retries
+        self.retry_delay = retry_delay
+        self.context = context
+        self.name = name or func.__name__
+        self.task_class: type[Task[R]] = self._make_class(task_base or Task, settings)
+        huey.registry.register(self.task_class)
+        functools.update_wrapper(self, func, updated=())
+
+    def _make_class(self, base: type[Task[Any]], settings: dict[str, Any]) -> type[Task[R]]:
+        func, context = self.func, self.context
+
+        def execute(task: Task[R]) -> R:
+            if context:
+                return func(*task.args, **{**task.kwargs, "task": task})
+            return func(*task.args, **task.kwargs)
+
+        module = getattr(func, "__module__", None) or "__main__"
+        attributes: dict[str, Any] = {
+            f"default_{key}": value for key, value in settings.items() if value is not None
+        }
+        attributes |= {
+            "__module__": module,
+            "__doc__": func.__doc__,
+            "name": f"{module}.{self.name}",
+            "execute": execute,
+            "default_retries": self.retries or 0,
+            "default_retry_delay": self.retry_delay or 0,
+        }
+        return type(self.name, (base,), attributes)
+
+    def __repr__(self) -> str:
+        return f"<TaskWrapper: {self.task_class.name}>"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result[R]:
+        """Hand the call to the queue."""
+        return self.huey.enqueue(self.task_class(args, kwargs))
+
+    def call_local(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function here and now, with no queue in between."""
+        return self.func(*args, **kwargs)
+
+    def s(self, *args: Any, **kwargs: Any) -> Task[R]:
+        """Return the task of a call without putting it on the queue.
+
+        :param priority: overrides the task function's priority.
+        :param expires: overrides the task function's expiration.
+        """
+        options = {key: kwargs.pop(key) for key in ("priority", "expires") if key in kwargs}
+        return self.task_class(args, kwargs, **options)
+
+    def schedule(
+        self,
+        args: tuple[Any, ...] | None = None,
+        kwargs: dict[str, Any] | None = None,
+        eta: datetime.datetime | None = None,
+        delay: float | None = None,
+    ) -> Result[R]:
+        """Hand a call to the queue that must not run before a time.
+
+        :param eta: that time; a naive one is local time.
+        :param delay: that time in seconds from now.
+        """
+        when = normalize_time(eta, delay, utc=self.huey.utc)
+        return self.huey.enqueue(self.task_class(args, kwargs, eta=when))
+
+    def map(self, it: Iterable[Any]) -> ResultGroup[R]:
+        """Hand one call per item to the queue, all in one step where the storage can.
+
+        :param it: tuples of positional arguments; anything else is a single argument.
+        """
+        tasks = [self.task_class(item if isinstance(item, tuple) else (item,)) for item in it]
+        return self.huey.enqueue_many(tasks)
+
+    def revoke(
+        self, revoke_until: datetime.datetime | None = None, revoke_once: bool = False
+    ) -> None:
+        """Keep every task of this function from running until `restore`.
+
+        :param revoke_until: restore by itself at this time; a naive one is local time.
+        :param revoke_once: skip only the next task.
+        """
+        self.huey.revoke_all(self.task_class, revoke_until, revoke_once)
+
+    def is_revoked(self, timestamp: datetime.datetime | None = None) -> bool:
+        """Say whether tasks of this function are revoked, now or at a time."""
+        return self.huey.is_revoked(self.task_class, timestamp)
+
+    def restore(self) -> bool:
+        """Let the tasks of this function run again; False if they were not revoked."""
+        return self.huey.restore_all(self.task_class)

@@ -1,0 +1,92 @@
+"""Time as the queue counts it, identifiers, and short descriptions of values."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import random
+import reprlib
+import time
+from typing import Any
+
+UTC = datetime.UTC
+
+# An own generator: random.seed(42) in an application must not make the identifiers repeat.
+_ids = random.Random()  # noqa: S311 - identifiers, not secrets
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_ids.seed)
+
+
+def make_id() -> str:
+    """Return a random version 4 UUID (RFC 9562) as text."""
+    text = f"{_ids.getrandbits(128) & ~(0xF << 76) & ~(0x3 << 62) | (0x4 << 76) | (0x2 << 62):032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def to_timestamp(when: datetime.datetime, *, utc: bool = True) -> float:
+    """Return seconds since the epoch.
+
+    :param when: aware, or naive and then read as UTC if ``utc`` and as local time otherwise.
+    """
+    if when.tzinfo is None and utc:
+        when = when.replace(tzinfo=UTC)
+    return when.timestamp()
+
+
+def from_timestamp(seconds: float, *, utc: bool = True) -> datetime.datetime:
+    """Return the naive datetime, in UTC or local time, of a number of seconds since the epoch."""
+    zone = UTC if utc else None
+    return datetime.datetime.fromtimestamp(seconds, zone).replace(tzinfo=None)
+
+
+def normalize_time(
+    eta: datetime.datetime | None = None,
+    delay: float | datetime.timedelta | None = None,
+    *,
+    utc: bool = True,
+) -> datetime.datetime:
+    """Return the naive datetime meant by ``eta``, or by ``delay`` seconds from now.
+
+    :param eta: aware, or naive local time.
+    :param utc: whether the result is in UTC or in local time.
+    """
+    if eta is not None and delay is None:
+        return from_timestamp(eta.timestamp(), utc=utc)
+    if delay is None or eta is not None:
+        raise ValueError("give either eta or delay, not both and not neither")
+    if isinstance(delay, datetime.timedelta):
+        delay = delay.total_seconds()
+    return from_timestamp(time.time() + delay, utc=utc)
+
+
+def normalize_expires(
+    expires: float | datetime.timedelta | datetime.datetime, *, utc: bool = True
+) -> datetime.datetime:
+    """Return the naive datetime at which a task expires; numbers are seconds from now."""
+    if isinstance(expires, datetime.datetime):
+        return normalize_time(eta=expires, utc=utc)
+    return normalize_time(delay=expires, utc=utc)
+
+
+class _ShortRepr(reprlib.Repr):
+    """reprlib, which stops early inside containers; other objects show their type alone."""
+
+    def repr_instance(self, x: Any, level: int) -> str:
+        return f"<{type(x).__name__}>"
+
+    def repr_float(self, x: float, level: int) -> str:
+        return repr(x)
+
+    repr_bool = repr_NoneType = repr_complex = repr_float
+
+
+_short = _ShortRepr()
+_short.maxstring = _short.maxother = 40
+
+
+def short_call(args: tuple[Any, ...], kwargs: dict[str, Any], limit: int = 80) -> str:
+    """Describe a call's arguments in at most ``limit`` characters, without costly reprs."""
+    parts = [_short.repr(value) for value in args]
+    parts += [f"{key}={_short.repr(value)}" for key, value in kwargs.items()]
+    text = ", ".join(parts)
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,51 @@
+"""Under CI a skipped test counts as failed; see conftest.py."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PLANTED = {
+    "test_marks.py": """
+import pytest
+
+def test_called():
+    pytest.skip("no server")
+
+@pytest.mark.skipif(True, reason="no browser")
+def test_marked():
+    pass
+
+@pytest.mark.xfail(reason="known")
+def test_known_to_fail():
+    assert False
+""",
+    "test_file.py": """
+import pytest
+
+pytest.skip("no kernel", allow_module_level=True)
+""",
+}
+
+
+def run_pytest(folder, ci):
+    (folder / "conftest.py").write_text(Path(__file__).with_name("conftest.py").read_text())
+    for name, source in PLANTED.items():
+        (folder / name).write_text(source)
+    command = [sys.executable, "-m", "pytest", "-ra", "--continue-on-collection-errors"]
+    env = os.environ | {"CI": ci, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True).stdout
+
+
+def test_a_skip_fails_under_ci_and_says_why(tmp_path):
+    said = run_pytest(tmp_path, ci="1")
+
+    for missing in "server", "browser", "kernel":
+        assert f"skipped under CI: no {missing}" in said
+    assert "1 failed, 1 xfailed, 2 errors" in said
+
+
+def test_a_skip_is_a_skip_without_ci(tmp_path):
+    said = run_pytest(tmp_path, ci="")
+
+    assert "3 skipped, 1 xfailed" in said
