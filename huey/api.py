@@ -19,7 +19,7 @@ from huey.serializer import ReferenceSerializer, Serializer
 from huey.signals import SIGNAL_ENQUEUED, Receiver, Signals
 from huey.storage import BaseStorage, Batch, MemoryStorage, SqliteStorage
 from huey.tasks import Expires, Task, TaskWrapper
-from huey.utils import from_timestamp, make_id, normalize_time, short_call, to_timestamp
+from huey.utils import from_timestamp, make_id, normalize_time, to_timestamp
 
 if TYPE_CHECKING:
     from huey.consumer import Consumer
@@ -227,7 +227,7 @@ class Huey:
             task.resolve_expires(utc=self.utc)
             items.append((self.serialize_task(task), task.priority))
             if self.events.enabled:
-                args = short_call(task.args, task.kwargs)
+                args = task.describe()
                 events += self.events.of("enqueued", task, retries=task.retries, args=args, **facts)
         return Batch(enqueue=items, events=events), group
 

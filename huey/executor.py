@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime
 import logging
-import os
 import time
 import traceback
 from collections.abc import Callable
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from huey import signals as S
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from huey.api import Huey
 
 logger = logging.getLogger("huey.executor")
-
-_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 MOST_DELIVERIES = 3  # a message whose worker died so often is not tried any more
 
@@ -272,10 +270,20 @@ def format_traceback(error: BaseException | None) -> str:
     """Return an exception's traceback from the task's own first frame on."""
     if error is None:
         return ""
+    return "".join(traceback.format_exception(type(error), error, own_frames(error)))
+
+
+def own_frames(error: BaseException) -> TracebackType | None:
+    """Return an exception's traceback from the first frame on that is not the queue's own."""
     trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_HERE):
+    while trace is not None and _is_ours(trace):
         trace = trace.tb_next
-    return "".join(traceback.format_exception(type(error), error, trace))
+    return trace
+
+
+def _is_ours(trace: TracebackType) -> bool:
+    package = str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+    return package in ("huey", "huey_jupyter")
 
 
 def error_metadata(task: Task[Any], error: BaseException | None) -> Error:

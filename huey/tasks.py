@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from huey.exceptions import TaskInterrupt
-from huey.utils import make_id, normalize_expires, normalize_time
+from huey.utils import make_id, normalize_expires, normalize_time, short_call
 
 if TYPE_CHECKING:
     from huey.api import Huey
@@ -76,6 +76,10 @@ class Task(Generic[R]):
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+    def describe(self) -> str:
+        """Return the arguments of the call in a few words, for people."""
+        return short_call(self.args, self.kwargs)
 
     def resolve_expires(self, *, utc: bool = True) -> None:
         """Turn a relative ``expires`` into the time at which it is over."""

@@ -1,0 +1,75 @@
+"""A task queue in the notebook: ``%load_ext huey_jupyter``, then ``%%huey_task`` over a cell."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from typing import Any
+
+from huey_jupyter.magics import HueyMagics
+from huey_jupyter.session import Session
+
+__all__ = ["Session", "load_ipython_extension", "unload_ipython_extension"]
+
+_current: Session | None = None
+
+
+def load_ipython_extension(ip: Any) -> None:
+    """Make the session, unless there is one: a queue in memory and two workers in this kernel."""
+    global _current
+    if _current is not None:
+        return
+    refusal = _refusal()
+    if refusal:
+        print(refusal, file=sys.stderr)
+        return
+    session = Session(ip)
+    session.open()
+    _current = session
+    ip.register_magics(HueyMagics(ip, session))
+    taken = "huey" in ip.user_ns
+    if not taken:
+        ip.user_ns["huey"] = session.huey
+    workers = len(session.consumer.workers)
+    where = "`huey` was taken, so it was left alone" if taken else "the queue is `huey`"
+    print(f"huey: {workers} workers in this kernel; {where}. It is in memory and ends with it.")
+
+
+def unload_ipython_extension(ip: Any) -> None:
+    """Stop the workers and give everything back."""
+    global _current
+    if _current is None:
+        return
+    session, _current = _current, None
+    session.close()
+    if ip.user_ns.get("huey") is session.huey:
+        del ip.user_ns["huey"]
+    for kind, name in (("cell", "huey_task"), ("line", "huey")):
+        ip.magics_manager.magics[kind].pop(name, None)
+
+
+def _refusal() -> str:
+    """Return why the extension cannot work here, in a sentence; empty if it can."""
+    versions = {d.name: d.version for d in _distributions("huey", "ipykernel")}
+    if "huey" in versions:
+        return (
+            f"huey_jupyter brings its own package `huey`, and the distribution huey "
+            f"{versions['huey']} is installed over it: pip uninstall huey, then "
+            f"pip install --force-reinstall huey-jupyter."
+        )
+    if versions.get("ipykernel", "").startswith("7.0."):
+        return (
+            f"ipykernel {versions['ipykernel']} cannot show the output of background tasks: "
+            f"pip install 'ipykernel>=7.1', then restart the kernel."
+        )
+    return ""
+
+
+def _distributions(*names: str) -> list[importlib.metadata.Distribution]:
+    found = []
+    for name in names:
+        try:
+            found.append(importlib.metadata.distribution(name))
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -29,6 +29,8 @@ ENGINE = """
     huey bin.* contrib.*
 """
 NOTEBOOK = """
+    states log pace
+    card
     cards capture
     views.*
     reprs display watch

@@ -1,0 +1,295 @@
+"""One task as the notebook knows it: its state, and the fold of its events.
+
+Data only: no kernel, no HTML, no clock, no lock. Whoever folds and whoever renders share a lock of
+their own. An event is a dict from anywhere: what is missing in it, or of another type, is passed
+over.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from huey_jupyter.log import Bundle, Log
+from huey_jupyter.pace import Pace
+from huey_jupyter.states import ENDINGS, RETRIED, State
+
+Event: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(eq=False)
+class Card:
+    """One task as its events tell it. `prompt`, `note` and `place` are set from outside."""
+
+    id: str
+    name: str = ""
+    label: str = ""
+    args: str = ""
+    group: str | None = None
+    prompt: str = ""
+    note: str = ""
+    place: int | None = None
+    state: State = State.queued
+    created: float | None = None
+    started: float | None = None
+    ended: float | None = None
+    eta: float | None = None
+    asked: float | None = None
+    updated: float = 0.0
+    waited: float | None = None
+    duration: float | None = None
+    worker: str = ""
+    attempt: int = 0
+    max_tries: int = 1
+    done: float = 0
+    total: float | None = None
+    message: str = ""
+    pace: Pace = field(default_factory=Pace, repr=False)
+    last_output_at: float | None = None
+    error: str = ""
+    traceback: str = ""
+    value: Bundle | None = None
+    log: Log = field(default_factory=Log, repr=False)
+
+    @property
+    def short(self) -> str:
+        """The beginning of the id, for people."""
+        return self.id[:4]
+
+    @property
+    def function(self) -> str:
+        """The last part of the name, or the label where there is one."""
+        return self.label or self.name.rpartition(".")[2] or "task"
+
+    @property
+    def title(self) -> str:
+        if not self.args:
+            return self.function
+        return f"{self.function}{'' if self.function.isidentifier() else ' '}({self.args})"
+
+    @property
+    def terminal(self) -> bool:
+        return self.state.terminal
+
+    @property
+    def fraction(self) -> float | None:
+        """How much is done, from 0 to 1; None while the task has not said of how much."""
+        return min(max(self.done / self.total, 0.0), 1.0) if self.total else None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the run took that ended last; None before."""
+        if self.duration is None and self.started is not None and self.ended is not None:
+            return max(0.0, self.ended - self.started)
+        return self.duration
+
+    def elapsed(self, now: float) -> float | None:
+        """Return how long it has been running, or how long it ran; None when it never began."""
+        if self.terminal or self.started is None:
+            return self.seconds
+        return max(0.0, now - self.started)
+
+    def time_left(self, now: float) -> float | None:
+        """Return an estimate in seconds; None while there is nothing to base it on."""
+        if self.state is not State.running or not self.total:
+            return None
+        ready = self.pace.ready_at(self.total, self.started)
+        return None if ready is None else max(0.0, ready - now)
+
+    def fold(self, event: Event) -> bool:
+        """Take in one event, in place. Return whether anything that shows has changed."""
+        step = STEPS.get(str(event.get("kind")))
+        if step is None:
+            return False
+        at = number(event.get("at"))
+        self._facts(event)
+        changed = step(self, event, self.updated if at is None else at)
+        self.updated = max(self.updated, at or 0.0)
+        return changed
+
+    # --- one method a kind of event; `at` is when it happened ---
+
+    def _facts(self, event: Event) -> None:
+        for key in ("name", "label", "args", "group"):
+            text = event.get(key)
+            if isinstance(text, str) and text:
+                setattr(self, key, one_line(text, 500))
+
+    def _enqueued(self, event: Event, at: float) -> bool:
+        self._tries(event, self.attempt + 1)
+        if at < (self.ended or self.started or 0.0):
+            return True  # told late, by another process
+        if self.terminal:
+            self._reopen()
+        if self.state not in (State.retry, State.running, State.stopping):
+            self.state = State.queued
+        self.created = at if self.created is None else self.created
+        self.eta = None
+        return True
+
+    def _scheduled(self, event: Event, at: float) -> bool:
+        if self.terminal:
+            self._reopen()
+        if self.state is not State.retry:
+            self.state = State.scheduled
+        self.created = at if self.created is None else self.created
+        self.eta = number(event.get("eta"))
+        return True
+
+    def _executing(self, event: Event, at: float) -> bool:
+        if self.terminal:
+            self._reopen()
+        attempt = event.get("attempt")
+        self.attempt = attempt if isinstance(attempt, int) else self.attempt + 1
+        self._tries(event, self.attempt)
+        self.state, self.started = State.running, at
+        self.worker = one_line(event.get("worker"), 100)
+        self.ended = self.eta = self.asked = self.duration = self.total = None
+        self.done, self.message, self.pace = 0, "", Pace()
+        if self.waited is None and self.created is not None:
+            self.waited = max(0.0, at - self.created)
+        return True
+
+    def _progress(self, event: Event, at: float) -> bool:
+        done, total = number(event.get("done")), number(event.get("total"))
+        if self.terminal or done is None:
+            return False
+        message = one_line(event.get("message"), 200)
+        changed = (done, total, message) != (self.done, self.total, self.message)
+        if total != self.total:
+            self.pace = Pace()
+        self.pace.add(at, done)
+        self.done, self.total, self.message = done, total, message
+        return changed
+
+    def _output(self, event: Event, at: float) -> bool:
+        records = event.get("records")
+        if not isinstance(records, list | tuple):
+            return False
+        kept = [self._record(record) for record in records]
+        if any(kept):
+            self.last_output_at = at
+        return any(kept)
+
+    def _record(self, record: object) -> bool:
+        match record:
+            case ["stdout" | "stderr" as stream, str(text)]:
+                self.log.write(stream, text)
+            case ["display", Mapping() as bundle]:
+                self.log.display(bundle)
+            case ["clear", wait]:
+                self.log.clear(wait=bool(wait))
+            case ["value", Mapping() as bundle]:
+                self.value = bundle
+            case ["traceback", str(text)]:
+                self.traceback = text
+            case _:
+                return False
+        return True
+
+    def _complete(self, event: Event, at: float) -> bool:
+        self._end(State.done, event, at)
+        self.error = self.traceback = ""
+        return True
+
+    def _error(self, event: Event, at: float) -> bool:
+        left = self._tries(event, self.attempt)
+        self.traceback = str(event.get("traceback") or self.traceback)
+        self._end(State.retry if left else State.failed, event, at)
+        return True
+
+    def _retrying(self, event: Event, at: float) -> bool:
+        if self.state is State.running and self.started is not None and at < self.started:
+            return False  # told late: the next try is on its way already
+        self._tries(event, self.attempt)
+        self.state, self.ended, self.asked = State.retry, None, None
+        self.eta = number(event.get("eta"))
+        return True
+
+    def _canceling(self, event: Event, at: float) -> bool:
+        if self.terminal or self.state is State.stopping:
+            return False
+        self.state, self.asked = State.stopping, at
+        return True
+
+    def _interrupted(self, event: Event, at: float) -> bool:
+        """Wait again: whatever a stopping worker interrupts goes back to the queue."""
+        if self.terminal:
+            return False
+        self.state, self.asked, self.started = State.queued, None, None
+        self.error = one_line(event.get("error"), 500) or "interrupted, put back into the queue"
+        return True
+
+    def _over(self, event: Event, at: float) -> bool:
+        if self.state in (State.done, State.failed):
+            return False
+        kind = str(event["kind"])
+        state, error = ENDINGS[kind]
+        again = kind in RETRIED and self._tries(event, self.attempt)
+        self.error = error or self.error
+        self._end(State.retry if again else state, event, at)
+        return True
+
+    # --- what the steps share ---
+
+    def _end(self, state: State, event: Event, at: float) -> None:
+        """Stop the clock; a task that will be tried again stops it too."""
+        self.state = state
+        self.ended = at if state.terminal else None
+        self.error = one_line(event.get("error"), 500) or self.error
+        duration = number(event.get("duration"))
+        if duration is None and self.started is not None:
+            duration = max(0.0, at - self.started)
+        self.duration, self.eta, self.asked = duration, None, None
+        if self.started is None and duration is not None:
+            self.started = at - duration
+
+    def _tries(self, event: Event, attempt: int) -> int:
+        """Read how many retries are left; return that."""
+        left = event.get("retries")
+        if not isinstance(left, int):
+            return 0
+        self.max_tries = max(1, attempt + left)
+        return max(0, left)
+
+    def _reopen(self) -> None:
+        """Forget the run that ended, not what the task is."""
+        self.state, self.attempt = State.queued, 0
+        self.created = self.started = self.ended = self.duration = self.waited = None
+        self.error = self.traceback = self.note = ""
+        self.value, self.log, self.last_output_at = None, Log(), None
+
+
+STEPS: Final[Mapping[str, Callable[[Card, Event, float], bool]]] = {
+    "enqueued": Card._enqueued,
+    "scheduled": Card._scheduled,
+    "executing": Card._executing,
+    "progress": Card._progress,
+    "output": Card._output,
+    "complete": Card._complete,
+    "error": Card._error,
+    "retrying": Card._retrying,
+    "canceling": Card._canceling,
+    "interrupted": Card._interrupted,
+    **dict.fromkeys(ENDINGS, Card._over),
+}
+
+
+def number(value: object) -> float | None:
+    """Return a finite number as it is, anything else as None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return value if math.isfinite(value) else None
+    except OverflowError:  # an integer with hundreds of digits
+        return None
+
+
+def one_line(value: object, limit: int) -> str:
+    """Return a text on one line, cut to so many characters; anything else as nothing."""
+    if not isinstance(value, str):
+        return ""
+    line = " ".join(value[: 4 * limit].split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

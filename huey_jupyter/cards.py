@@ -1,0 +1,201 @@
+"""The board: every card the notebook knows, its groups, and what changed since one last looked.
+
+Like a card it is data only, and folded and read under a lock of the caller's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, TypeVar
+
+from huey_jupyter.card import STEPS, Card, Event
+from huey_jupyter.log import Log
+from huey_jupyter.states import FAILURES_FIRST, State
+
+__all__ = ["Board", "Card", "Changes", "Event", "Group", "Log", "State"]
+
+MAX_IDLE: Final = 10_000
+
+K = TypeVar("K")
+
+
+@dataclass(eq=False)
+class Group:
+    """Tasks shown as one; `expected` says how many, while they are still being made."""
+
+    id: str
+    title: str = ""
+    ids: list[str] = field(default_factory=list)
+    expected: int = 0
+    prompt: str = ""
+    note: str = ""
+    tally: Counter[State] = field(default_factory=Counter, repr=False)
+    gone: int = 0  # cards the board has let go of
+
+    @property
+    def size(self) -> int:
+        return max(self.expected, len(self.ids))
+
+    @property
+    def counts(self) -> list[tuple[State, int]]:
+        """How many tasks are in which state, failures first, none at zero."""
+        return [(state, self.tally[state]) for state in FAILURES_FIRST if self.tally[state]]
+
+    @property
+    def finished(self) -> int:
+        return sum(count for state, count in self.tally.items() if state.terminal)
+
+    @property
+    def terminal(self) -> bool:
+        return 0 < self.size <= self.finished
+
+    @property
+    def fraction(self) -> float:
+        return self.finished / self.size if self.size else 0.0
+
+
+class Changes(NamedTuple):
+    """What changed, and the version to ask with next time."""
+
+    version: int
+    cards: list[str]
+    groups: list[str]
+
+
+class Board:
+    """Cards and groups by id.
+
+    Of the cards that are over, the latest `max_idle` are kept, besides those that somebody holds
+    because they are on a screen.
+    """
+
+    def __init__(self, max_idle: int = MAX_IDLE) -> None:
+        self.cards: dict[str, Card] = {}
+        self.groups: dict[str, Group] = {}
+        self.version = 0
+        self.max_idle = max_idle
+        self._changed_cards: dict[str, int] = {}  # oldest change first
+        self._changed_groups: dict[str, int] = {}
+        self._groups_of: dict[str, list[Group]] = {}
+        self._held: Counter[str] = Counter()
+        self._idle: dict[str, None] = {}
+
+    def fold(self, event: Event) -> Card | None:
+        """Take in one event of any task. Return its card if that shows a change, else None."""
+        task, kind = event.get("task"), event.get("kind")
+        if not isinstance(task, str) or not task or kind not in STEPS:
+            return None
+        card = self.card(task)
+        before = card.state
+        changed = card.fold(event)
+        if card.group and not any(
+            group.id == card.group for group in self._groups_of.get(task, ())
+        ):
+            self.group(card.group, ids=[task])
+        if card.state is not before:
+            self._moved(card, before)
+        if not changed:
+            return None
+        self.touch(task)
+        return card
+
+    def card(self, task: str) -> Card:
+        """Return the card of a task, made now if nothing is known of it yet."""
+        if task not in self.cards:
+            self.cards[task] = Card(task)
+            self.touch(task)
+        return self.cards[task]
+
+    def group(
+        self, group_id: str, title: str = "", ids: Iterable[str] = (), expected: int = 0
+    ) -> Group:
+        """Return a group, made now if need be; what is given is added to what it has."""
+        group = self.groups.setdefault(group_id, Group(group_id))
+        group.title = title or group.title
+        group.expected = expected or group.expected
+        for task in ids:
+            groups = self._groups_of.setdefault(task, [])
+            if group not in groups:
+                groups.append(group)
+                group.ids.append(task)
+                group.tally[self.card(task).state] += 1
+                group.title = group.title or self.cards[task].function
+        self._touch_group(group_id)
+        return group
+
+    def members(self, group: Group) -> list[Card]:
+        """Return the cards of a group that are still known, in order."""
+        return [self.cards[task] for task in group.ids if task in self.cards]
+
+    def touch(self, task: str) -> None:
+        """Say that a card changed, for what is set from outside: its prompt, note or place."""
+        self._mark(self._changed_cards, task)
+        for group in self._groups_of.get(task, ()):
+            self._touch_group(group.id)
+
+    def changes(self, since: int) -> Changes:
+        """Return the ids of what changed after that version, oldest change first."""
+        cards, groups = _after(self._changed_cards, since), _after(self._changed_groups, since)
+        return Changes(self.version, cards, groups)
+
+    def hold(self, key: str) -> None:
+        """Keep a card, or a group and all its cards: somebody shows it. Counts."""
+        self._held[key] += 1
+
+    def release(self, key: str) -> None:
+        """Undo one `hold`."""
+        self._held[key] -= 1
+        if self._held[key] <= 0:
+            del self._held[key]
+        tasks = self.groups[key].ids if key in self.groups else [key]
+        for task in tasks:
+            if task in self.cards and self.cards[task].terminal:
+                self._idle[task] = None
+        self._let_go()
+
+    # --- keeping the books ---
+
+    def _moved(self, card: Card, before: State) -> None:
+        for group in self._groups_of.get(card.id, ()):
+            group.tally[before] -= 1
+            group.tally[card.state] += 1
+        self._idle.pop(card.id, None)
+        if card.terminal:
+            self._idle[card.id] = None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Forget the oldest cards above the limit; a held one leaves the line instead."""
+        while len(self._idle) > self.max_idle:
+            task = next(iter(self._idle))
+            del self._idle[task]
+            groups = self._groups_of.get(task, [])
+            if self._held[task] or any(self._held[group.id] for group in groups):
+                continue
+            del self.cards[task]
+            self._changed_cards.pop(task, None)
+            self._groups_of.pop(task, None)
+            for group in groups:
+                group.gone += 1
+                if group.gone == len(group.ids):
+                    del self.groups[group.id]
+                    self._changed_groups.pop(group.id, None)
+
+    def _touch_group(self, group_id: str) -> None:
+        self._mark(self._changed_groups, group_id)
+
+    def _mark(self, table: dict[str, int], key: str) -> None:
+        self.version += 1
+        table.pop(key, None)
+        table[key] = self.version
+
+
+def _after(table: dict[str, int], since: int) -> list[str]:
+    newest_first = []
+    for key in reversed(table):
+        if table[key] <= since:
+            break
+        newest_first.append(key)
+    return newest_first[::-1]

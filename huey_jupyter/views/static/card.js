@@ -1,0 +1,182 @@
+// A card in the browser. The HTML comes from Python; here it is morphed into the page, so that focus,
+// selection, what is folded open and where one has scrolled stay as they are, ten times a second.
+// Clocks tick here, and clicks on a button go to Python as {verb, task}.
+
+function render({ model, el }) {
+  const root = document.createElement("div");
+  root.className = "hj-root";
+  root.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take Enter and the arrow keys
+  el.append(root);
+
+  const update = () => {
+    const fresh = document.createElement("div");
+    fresh.innerHTML = model.get("html");
+    fillPictures(fresh, model.get("pictures"));
+    const focused = root.contains(document.activeElement);
+    const sticking = [...root.querySelectorAll("[data-stick]")].filter(atBottom);
+    morphChildren(root, fresh);
+    for (const log of root.querySelectorAll("[data-stick]")) {
+      if (sticking.includes(log) || !log.dataset.seen) log.scrollTop = log.scrollHeight;
+      log.dataset.seen = "true";
+    }
+    if (focused && !root.contains(document.activeElement)) {
+      root.firstElementChild?.focus({ preventScroll: true });
+    }
+    tick(root);
+    showPicked(root);
+  };
+  const click = (event) => {
+    const button = event.target.closest("button");
+    if (!button || button.getAttribute("aria-disabled")) return;
+    if (button.dataset.verb) ask(button, model);
+    else if (button.dataset.key) pick(root, button);
+  };
+
+  root.addEventListener("click", click);
+  root.addEventListener("keydown", (event) => walk(root, event));
+  model.on("change:html", update);
+  const timer = setInterval(() => tick(root), 1000);
+  update();
+  return () => {
+    clearInterval(timer);
+    model.off("change:html", update);
+    root.remove();
+  };
+}
+
+function ask(button, model) {
+  model.send({ verb: button.dataset.verb, task: button.dataset.task });
+  button.setAttribute("aria-disabled", "true"); // not `disabled`, which would throw the focus away
+  button.setAttribute("aria-busy", "true");
+  button.textContent = "asked…";
+}
+
+// --- morphing ---
+
+function morph(have, want) {
+  if (have.nodeType === Node.TEXT_NODE) {
+    if (have.data === want.data) return;
+    if (want.data.startsWith(have.data)) have.appendData(want.data.slice(have.data.length));
+    else have.data = want.data;
+  } else if (have.nodeType === Node.ELEMENT_NODE) {
+    morphAttributes(have, want);
+    if (!("picked" in have.dataset)) morphChildren(have, want);
+  }
+}
+
+function morphAttributes(have, want) {
+  const kept = ["data-seen", "data-was-open", "aria-pressed"];
+  if (have.localName === "details") {
+    // Python says how it opens; from then on it is the reader's, until Python says otherwise.
+    const open = want.hasAttribute("open");
+    have.dataset.wasOpen ??= String(have.open);
+    if (have.dataset.wasOpen !== String(open)) have.open = open;
+    have.dataset.wasOpen = String(open);
+    kept.push("open");
+  }
+  if ("picked" in have.dataset) kept.push("hidden");
+  for (const { name } of [...have.attributes]) {
+    if (!want.hasAttribute(name) && !kept.includes(name)) have.removeAttribute(name);
+  }
+  for (const { name, value } of want.attributes) {
+    if (have.getAttribute(name) !== value && !kept.includes(name)) have.setAttribute(name, value);
+  }
+}
+
+function morphChildren(have, want) {
+  const keyed = new Map();
+  for (const child of have.children) if (child.dataset.key) keyed.set(child.dataset.key, child);
+  const wanted = new Set([...want.children].map((child) => child.dataset.key));
+  let cursor = have.firstChild;
+  for (const next of [...want.childNodes]) {
+    const old = keyed.get(next.dataset?.key);
+    if (old) while (cursor !== old && cursor && !wanted.has(cursor.dataset?.key)) cursor = drop(cursor);
+    const match = old ?? cursor;
+    if (!match || !alike(match, next)) {
+      have.insertBefore(next, cursor);
+      continue;
+    }
+    if (match === cursor) cursor = cursor.nextSibling;
+    else have.insertBefore(match, cursor);
+    morph(match, next);
+  }
+  while (cursor) cursor = drop(cursor);
+}
+
+function alike(one, other) {
+  return one.nodeName === other.nodeName && one.dataset?.key === other.dataset?.key;
+}
+
+function drop(node) {
+  const next = node.nextSibling;
+  node.remove();
+  return next;
+}
+
+// A big picture travels once; the HTML names it.
+function fillPictures(fresh, pictures) {
+  for (const image of fresh.querySelectorAll("img[data-picture]")) {
+    image.src = pictures?.[image.dataset.picture] ?? "";
+  }
+}
+
+function atBottom(log) {
+  return log.scrollHeight - log.scrollTop - log.clientHeight < 8;
+}
+
+// --- clocks ---
+
+function tick(root) {
+  const now = Date.now() / 1000;
+  for (const time of root.querySelectorAll("time")) {
+    const { since, until } = time.dataset;
+    if (since) time.textContent = clock(now - since);
+    else if (until) time.textContent = clock(until - now);
+  }
+  for (const later of root.querySelectorAll("[data-after]")) {
+    later.hidden = now < Number(later.dataset.after);
+  }
+}
+
+function clock(seconds) {
+  const whole = Math.floor(Math.max(0, seconds));
+  const [days, hours] = [Math.floor(whole / 86400), Math.floor(whole / 3600) % 24];
+  const minutes = Math.floor(whole / 60) % 60;
+  const two = (number) => String(number).padStart(2, "0");
+  const small = `:${two(whole % 60)}`;
+  if (!days && !hours) return minutes + small;
+  return `${days ? `${days} d ` : ""}${hours}:${two(minutes)}${small}`;
+}
+
+// --- the squares of a group: one of them in the tab order, arrows move on, the chosen one is told ---
+
+function pick(root, square) {
+  const old = root.querySelector("[aria-pressed=true]");
+  old?.setAttribute("aria-pressed", "false");
+  if (old !== square) square.setAttribute("aria-pressed", "true");
+  showPicked(root);
+}
+
+function showPicked(root) {
+  const line = root.querySelector("[data-picked]");
+  if (!line) return;
+  const square = root.querySelector("[aria-pressed=true]");
+  line.hidden = !square;
+  const text = square ? square.title : "";
+  if (line.textContent !== text) line.textContent = text;
+}
+
+function walk(root, event) {
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  const square = event.target.closest("[role=group] [role=group] > button");
+  if (!step || !square) return;
+  const squares = [...square.parentElement.children];
+  const next = squares[squares.indexOf(square) + step];
+  if (!next) return;
+  square.tabIndex = -1;
+  next.tabIndex = 0;
+  next.focus();
+  event.preventDefault();
+}
+
+export default { render };

@@ -1,0 +1,106 @@
+"""Cards, groups and the status line as plain text, for a terminal and for `text/plain`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any, Final
+
+from huey_jupyter.cards import Card, Group, State
+from huey_jupyter.log import Gap, Line
+from huey_jupyter.views import words
+from huey_jupyter.views.ansi import ansi_text
+from huey_jupyter.views.bundles import text_of
+from huey_jupyter.views.html import FAILURES, MAX_FAILURES, MAX_SQUARES
+
+BAR: Final = 20
+SQUARES_A_LINE: Final = 50
+LAST_LINES: Final = 20
+MAX_TEXT: Final = 4_000
+INDENT: Final = "  "
+
+
+def card_text(card: Card, now: float) -> str:
+    """Return a card as lines of plain text."""
+    return ansi_text("\n".join(_card(card, now)))
+
+
+def group_text(group: Group, cards: list[Card], now: float) -> str:
+    """Return a group as lines of plain text; `cards` are its cards, in order."""
+    return ansi_text("\n".join(_group(group, cards, now)))
+
+
+def status_text(facts: Mapping[str, Any]) -> str:
+    """Return the one line about the queue.
+
+    :param facts: `workers` and `kind` (how many of what), `running`, `queued`, `scheduled`, `done`
+        and `failed` (counts), `storage` and `note` (texts). Each may be missing.
+    """
+    pieces = [words.workers(facts), *words.status_counts(facts), str(facts.get("storage") or "")]
+    line = " · ".join(filter(None, pieces))
+    note = str(facts.get("note") or "")
+    return ansi_text(f"{line}\n{INDENT}{note}" if note else line)
+
+
+def _card(card: Card, now: float) -> Iterator[str]:
+    head = [f"{card.state.shape} {words.word(card)}", card.title, _meter(card)]
+    times = " · ".join(map(str, words.timing(card, now, live=False)))
+    yield "   ".join(filter(None, (*head, times)))
+    if card.error:
+        yield INDENT + card.error
+    yield INDENT + " · ".join(map(str, words.facts(card, now, live=False)))
+    if card.note:
+        yield INDENT + card.note
+    if card.state is State.done and card.value is not None:
+        yield from _indented(text_of(card.value.get("text/plain")))
+    yield from _indented(card.traceback)
+    yield from _log(card)
+
+
+def _meter(card: Card) -> str:
+    if card.state is State.done or (card.fraction is None and not card.message):
+        return ""
+    bar = "" if card.fraction is None else f"{_bar(card.fraction)} {words.percent(card.fraction)}"
+    return "  ".join(filter(None, (bar, card.message)))
+
+
+def _bar(fraction: float) -> str:
+    full = int(fraction * BAR)
+    return "▓" * full + "░" * (BAR - full)
+
+
+def _indented(text: str) -> Iterator[str]:
+    if text:
+        cut = text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + " …"
+        yield from (INDENT + line for line in cut.rstrip("\n").split("\n"))
+
+
+def _log(card: Card) -> Iterator[str]:
+    entries = [entry for entry in card.log.entries() if isinstance(entry, Line | Gap)]
+    last = [entry for entry in entries[-LAST_LINES:] if isinstance(entry, Line)]
+    if not last:
+        return
+    more = card.log.lines - len(last)
+    yield f"{INDENT}{words.plural(card.log.lines, 'line')} of output" + (
+        f", the last {len(last)}:" if more else ":"
+    )
+    yield from (f"{INDENT}│ {entry.text}" for entry in last)
+
+
+def _group(group: Group, cards: list[Card], now: float) -> Iterator[str]:
+    times = " · ".join(map(str, words.group_timing(group, cards, now)))
+    bar = f"{_bar(group.fraction)} {words.percent(group.fraction)}"
+    yield "   ".join(filter(None, (words.group_title(group), bar, times)))
+    ends = [*words.group_counts(group), group.prompt, group.id[:4]]
+    yield INDENT + " · ".join(filter(None, ends))
+    if group.note:
+        yield INDENT + group.note
+    if group.size <= MAX_SQUARES:
+        shapes = iter([card.state.shape for card in cards])
+        while line := "".join(islice(shapes, SQUARES_A_LINE)):
+            yield INDENT + line
+    failures = [(n, card) for n, card in enumerate(cards, 1) if card.state in FAILURES]
+    for number, card in failures[:MAX_FAILURES]:
+        yield f"{INDENT}{card.state.shape} {number}  {card.title}  {card.error}".rstrip()
+    if len(failures) > MAX_FAILURES:
+        yield f"{INDENT}and {len(failures) - MAX_FAILURES} more"

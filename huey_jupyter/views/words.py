@@ -1,0 +1,223 @@
+"""The words on a card, for HTML and for plain text alike: durations, counts, the two lines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from huey_jupyter.cards import Card, Group, State
+
+SILENT: Final = 5.0  # seconds without output before the card says so
+STUBBORN: Final = 2.0  # seconds after which a cancel is waiting for something
+SETTLED: Final = 2.0  # seconds of running before a guess at the time left is worth showing
+
+TONES: Final = {
+    State.running: "run",
+    State.stopping: "wait",
+    State.retry: "wait",
+    State.locked: "wait",
+    State.done: "good",
+    State.failed: "bad",
+    State.lost: "bad",
+}
+
+
+class Tick(NamedTuple):
+    """A time that a live card counts on by itself: seconds since a moment, or until one."""
+
+    since: float | None
+    until: float | None
+    text: str
+
+
+class Fact(NamedTuple):
+    """A piece of a line. `after` is the moment from which it holds, None for always."""
+
+    before: str = ""
+    tick: Tick | None = None
+    behind: str = ""
+    title: str = ""
+    after: float | None = None
+
+    def __str__(self) -> str:
+        return self.before + (self.tick.text if self.tick else "") + self.behind
+
+
+def tone(state: State) -> str:
+    """Return the name of the colour that goes with a state; shape and word say it too."""
+    return TONES.get(state, "idle")
+
+
+def word(card: Card) -> str:
+    """Return the state in a word, for a retry with its number."""
+    if card.state is State.retry and card.max_tries > 1:
+        return f"retry {min(card.attempt + 1, card.max_tries)} of {card.max_tries}"
+    return card.state.word
+
+
+def timing(card: Card, now: float, live: bool) -> list[Fact]:
+    """Return the times of the first line: how long, how long still, or when."""
+    return [fact for fact in _timing(card, now, live) if _holds(fact, now, live)]
+
+
+def facts(card: Card, now: float, live: bool) -> list[Fact]:
+    """Return the second line: who works on it, which try, where it came from."""
+    return [fact for fact in _facts(card, now) if _holds(fact, now, live)]
+
+
+def _holds(fact: Fact, now: float, live: bool) -> bool:
+    return live or fact.after is None or now >= fact.after
+
+
+def _timing(card: Card, now: float, live: bool) -> Iterator[Fact]:
+    seconds = card.elapsed(now)
+    if card.state is State.queued and card.created is not None:
+        yield Fact("waiting ", _since(card.created, now))
+    elif card.state in (State.scheduled, State.retry) and card.eta is not None:
+        yield _when(card.eta, now, live)
+    elif card.state is State.done and seconds is not None:
+        yield Fact(duration(seconds))
+    elif card.terminal and seconds is not None:
+        yield Fact(f"after {duration(seconds)}")
+    elif card.state in (State.running, State.stopping) and card.started is not None:
+        yield Fact("", _since(card.started, now))
+        left = card.time_left(now)
+        if left is not None and now - card.started >= SETTLED:
+            yield Fact("about ", Tick(None, now + left, clock(left)), " left")
+
+
+def _when(eta: float, now: float, live: bool) -> Fact:
+    if eta <= now:
+        return Fact("now")
+    if not live:
+        return Fact(f"at {moment(eta, now)}")
+    return Fact("in ", Tick(None, eta, clock(eta - now)), title=moment(eta, now))
+
+
+def _facts(card: Card, now: float) -> Iterator[Fact]:
+    if card.state is State.queued and card.place is not None:
+        ahead = "next" if card.place <= 1 else f"number {card.place:,}"
+        yield Fact(f"{ahead} in the queue")
+    if card.worker and card.started is not None:
+        yield Fact(card.worker)
+    if card.attempt and card.max_tries > 1 and card.state is not State.retry:
+        yield Fact(f"try {card.attempt} of {card.max_tries}")
+    if card.waited is not None:
+        yield Fact(f"queued {duration(card.waited)}")
+    if card.state is State.running and card.last_output_at is not None:
+        last = card.last_output_at
+        yield Fact("last output ", _since(last, now), " ago", after=last + SILENT)
+    if card.state is State.stopping and card.asked is not None:
+        yield Fact("waiting for a C call to return", after=card.asked + STUBBORN)
+    if card.terminal and card.ended is not None:
+        yield Fact(f"at {moment(card.ended, math.inf)}")
+    if card.prompt:
+        yield Fact(card.prompt)
+    yield Fact(card.short, title=f"{card.name} {card.id}".strip())
+
+
+def _since(at: float, now: float) -> Tick:
+    return Tick(at, None, clock(now - at))
+
+
+# --- groups ---
+
+
+def group_title(group: Group) -> str:
+    return f"{group.title or 'tasks'} × {group.size:,}"
+
+
+def group_counts(group: Group) -> list[str]:
+    """Return the counts in words, failures first, then what is not even made yet."""
+    words = [f"{count:,} {state.word}" for state, count in group.counts]
+    unmade = group.size - len(group.ids)
+    return words + ([f"{unmade:,} to come"] if unmade else [])
+
+
+def group_timing(group: Group, cards: list[Card], now: float) -> list[Fact]:
+    """Return how long the whole has taken and, by the tasks finished so far, what is left."""
+    created = [card.created for card in cards if card.created is not None]
+    if not created:
+        return []
+    if group.terminal:
+        ended = [card.ended for card in cards if card.ended is not None]
+        return [Fact(duration(max(ended, default=now) - min(created)))]
+    elapsed = now - min(created)
+    times = [Fact("", _since(min(created), now))]
+    if group.finished and elapsed >= SETTLED:
+        left = elapsed * (group.size - group.finished) / group.finished
+        times.append(Fact("about ", Tick(None, now + left, clock(left)), " left"))
+    return times
+
+
+def square_title(number: int, card: Card) -> str:
+    seconds = card.seconds if card.terminal else None
+    spent = "" if seconds is None else f" · {duration(seconds)}"
+    return f"task {number} · {card.state.word}{spent}"
+
+
+# --- numbers ---
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time that is over, short.
+
+    >>> [duration(s) for s in (0.04, 2.44, 59.96, 3725)]
+    ['40 ms', '2.4 s', '1:00', '1:02:05']
+    """
+    if seconds < 0.0995:
+        return f"{max(0.0, seconds) * 1000:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 59.95 else clock(seconds + 0.5)
+
+
+def clock(seconds: float) -> str:
+    """Return a length of time that goes on, as a clock shows it.
+
+    >>> clock(41.9), clock(3725), clock(90061)
+    ('0:41', '1:02:05', '1 d 1:01:01')
+    """
+    whole = int(min(max(0.0, seconds), 1e12)) if seconds == seconds else 0
+    minutes, second = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    if not hours:
+        return f"{minute}:{second:02}"
+    return f"{days} d {hour}:{minute:02}:{second:02}" if days else f"{hour}:{minute:02}:{second:02}"
+
+
+def percent(fraction: float) -> str:
+    """Return a share; it says 100 % only when all is done."""
+    return f"{math.floor(fraction * 100 + 1e-9)} %"
+
+
+def moment(at: float, now: float) -> str:
+    """Return the time of day, with the date when that is another one than now's."""
+    try:
+        then = datetime.fromtimestamp(at)
+        same_day = math.isfinite(now) and then.date() == datetime.fromtimestamp(now).date()
+    except (ValueError, OverflowError, OSError):  # no such date
+        return "an unknown time"
+    return f"{then:%H:%M:%S}" if same_day else f"{then:%Y-%m-%d %H:%M}"
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+# --- the queue ---
+
+
+def workers(facts: Mapping[str, Any]) -> str:
+    count = facts.get("workers") or 0
+    if not count:
+        return "no worker is running"
+    return plural(count, f"{facts.get('kind') or 'worker'}".removesuffix("s"))
+
+
+def status_counts(facts: Mapping[str, Any]) -> list[str]:
+    """Return what is going on, then what is over if there is any."""
+    now = [f"{facts.get(key) or 0:,} {key}" for key in ("running", "queued")]
+    rest = [f"{facts[key]:,} {key}" for key in ("scheduled", "done", "failed") if facts.get(key)]
+    return now + rest

@@ -1,0 +1,96 @@
+"""Follow the events of a Huey, fold them into cards, and say which cards changed."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from huey_jupyter.cards import Board, Changes
+
+if TYPE_CHECKING:
+    from huey import Huey
+
+logger = logging.getLogger("huey.jupyter")
+
+PUBLISH_EVERY = 0.1  # seconds between two updates of what is shown
+MANY = 1000  # events read at once, after which there is no pause: more are waiting
+
+
+class Watcher:
+    """One thread that keeps a board up to date and tells a publisher, ten times a second at most.
+
+    :param huey: whose events.
+    :param board: folded into, under ``lock``.
+    :param lock: held while the board is folded or read.
+    :param publish: called with what changed, by one thread at a time and without the lock.
+    """
+
+    def __init__(
+        self,
+        huey: Huey,
+        board: Board,
+        lock: threading.RLock,
+        publish: Callable[[Changes], None],
+    ) -> None:
+        self.huey = huey
+        self.board = board
+        self.lock = lock
+        self._publish = publish
+        self._cursor = huey.storage.last_event()
+        self._version = 0
+        self._turn = threading.RLock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="huey watcher", daemon=True)
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Publish what there is and end."""
+        self._stop.set()
+        self._thread.join(5)
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Fold and publish, here and now, everything that has happened until now."""
+        self.huey.events.flush()
+        with self._turn:
+            while self._fold(MANY) >= MANY:
+                continue
+            self._tell()
+
+    def _follow(self) -> None:
+        """Fold and publish until `stop`."""
+        while not self._stop.is_set():
+            try:
+                found = self._wait_and_fold()
+            except Exception:
+                logger.exception("the cards could not be brought up to date; trying again")
+                found = 0
+            if found < MANY:
+                self._stop.wait(PUBLISH_EVERY)
+
+    def _wait_and_fold(self) -> int:
+        self.huey.storage.read_events(self._cursor, limit=1, timeout=1.0)
+        with self._turn:
+            found = self._fold(MANY)
+            self._tell()
+        return found
+
+    def _fold(self, limit: int) -> int:
+        events = self.huey.events.read(self._cursor, limit=limit)
+        with self.lock:
+            for cursor, event in events:
+                self.board.fold(event)
+                self._cursor = cursor
+        return len(events)
+
+    def _tell(self) -> None:
+        with self.lock:
+            changes = self.board.changes(self._version)
+        self._version = changes.version
+        if changes.cards or changes.groups:
+            self._publish(changes)
