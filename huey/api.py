@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import logging
 import os
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
 
 from huey.constants import EmptyData
 from huey.events import EventLog
-from huey.executor import Executor, Host, error_metadata
+from huey.executor import Executor, Host, error_metadata, one_line
 from huey.hooks import Hook, Hooks
 from huey.registry import Registry
 from huey.results import Error, Result, ResultGroup
@@ -24,9 +25,14 @@ from huey.utils import from_timestamp, make_id, normalize_time, to_timestamp
 if TYPE_CHECKING:
     from huey.consumer import Consumer
 
+logger = logging.getLogger("huey")
+
 P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
+
+_OWN = "put:"  # before the keys of values that users put, apart from tasks' results
+_NO_RESULTS = (_OWN, "r:", "rt:")
 
 _MOMENTS = ("pre_execute", "post_execute", "on_startup", "on_shutdown")
 
@@ -196,24 +202,24 @@ class Huey:
     # -- queue and schedule -------------------------------------------------------------------
 
     def enqueue(self, task: Task[R]) -> Result[R]:
-        """Put a task on the queue and return the way to its value."""
+        """Put a task on the queue and return the way to its value; None without result store."""
         batch, _ = self._prepare([task], "")
+        self.signals.send(SIGNAL_ENQUEUED, task)  # first, or a worker's signal could overtake it
         if batch.events:
             self.storage.write(batch)
         else:
             self.storage.enqueue(*batch.enqueue[0])
-        self.signals.send(SIGNAL_ENQUEUED, task)
-        return Result(self, task)
+        return Result(self, task) if self.results else cast("Result[R]", None)
 
     def enqueue_many(self, tasks: Sequence[Task[R]]) -> ResultGroup[R]:
         """Put tasks on the queue in one step, where the storage can."""
         if self._enqueue_is_overridden():
             return ResultGroup([self.enqueue(task) for task in tasks])
         batch, group = self._prepare(tasks, make_id())
-        self.storage.write(batch)
         if self.signals:
             for task in tasks:
                 self.signals.send(SIGNAL_ENQUEUED, task)
+        self.storage.write(batch)
         return ResultGroup([Result(self, task) for task in tasks], group)
 
     def _enqueue_is_overridden(self) -> bool:
@@ -240,12 +246,24 @@ class Huey:
         return self.registry.create_task(self.serializer.deserialize(data))
 
     def pending(self, limit: int | None = None) -> list[Task[Any]]:
-        """Return the tasks that wait to be run, the next one first."""
-        return [self.deserialize_task(data) for data in self.storage.enqueued_items(limit)]
+        """Return the tasks that wait to be run, the next one first.
+
+        A message that cannot be read here is left out, here and in `scheduled`.
+        """
+        return list(self._readable(self.storage.enqueued_items(limit)))
 
     def scheduled(self, limit: int | None = None) -> list[Task[Any]]:
         """Return the tasks that are scheduled for later, the next one first."""
-        return [self.deserialize_task(data) for data in self.storage.scheduled_items(limit)]
+        return list(self._readable(self.storage.scheduled_items(limit)))
+
+    def _readable(self, messages: Sequence[Any]) -> Iterator[Task[Any]]:
+        for data in messages:
+            try:
+                task = self.deserialize_task(data)
+            except (Exception, SystemExit) as error:  # the worker that claims it sets it aside
+                logger.debug("a message cannot be read here: %s", one_line(error))
+            else:
+                yield task
 
     def pending_count(self) -> int:
         """Return how many tasks wait to be run."""
@@ -263,22 +281,20 @@ class Huey:
 
     def move_due(self, limit: int = 1000) -> int:
         """Move tasks that are due from the schedule to the queue; return how many."""
-        moved = self.storage.move_due(from_timestamp(time.time()), limit)
-        if moved and (self.signals or self.events.enabled):
-            self._tell_moved(moved)
+        tell = self._tell_moved if self.events.enabled else None
+        moved = self.storage.move_due(from_timestamp(time.time()), limit, tell)
+        if self.signals:
+            for task in self._readable(moved):
+                self.signals.send(SIGNAL_ENQUEUED, task)
         return len(moved)
 
-    def _tell_moved(self, moved: Sequence[Any]) -> None:
-        tasks = [self.deserialize_task(data) for data in moved]
-        events = [
+    def _tell_moved(self, moved: Sequence[Any]) -> list[Any]:
+        of = self.events.of
+        return [
             event
-            for task in tasks
-            for event in self.events.of("enqueued", task, retries=task.retries)
+            for task in self._readable(moved)
+            for event in of("enqueued", task, retries=task.retries)
         ]
-        if events:
-            self.storage.append_events(events)
-        for task in tasks:
-            self.signals.send(SIGNAL_ENQUEUED, task)
 
     def reschedule(
         self,
@@ -330,14 +346,10 @@ class Huey:
 
     def cancel(self, task_id: str) -> bool:
         """Stop a task, see `Result.cancel`."""
-        if any(consumer.cancel(task_id) for consumer in list(self.consumers)):
-            return True
+        # Revoked first: whether it is claimed, scheduled or tried again in this very moment, one
+        # of the two reaches it. The worker that ends it takes the revocation back.
         self.revoke_by_id(task_id, revoke_once=True)
-        # It may have been claimed in this very moment: then the revocation came too late.
-        running = any(consumer.cancel(task_id) for consumer in list(self.consumers))
-        if running:
-            self.restore_by_id(task_id)
-        return running
+        return any(consumer.cancel(task_id) for consumer in list(self.consumers))
 
     # -- revoking -----------------------------------------------------------------------------
 
@@ -413,20 +425,24 @@ class Huey:
 
     def put(self, key: str, value: Any) -> None:
         """Store a value of your own."""
-        self.storage.put_data(key, self.serializer.serialize(value))
+        self.storage.put_data(f"{_OWN}{key}", self.serializer.serialize(value))
 
     def get(self, key: str, peek: bool = False) -> Any:
         """Return a value of your own, None if there is none.
 
+        :param key: as given to `put`; a task's id works too, and gives its value.
         :param peek: leave it in the store; otherwise it is taken out.
         """
-        data = self.storage.peek_data(key) if peek else self.storage.pop_data(key)
+        read = self.storage.peek_data if peek else self.storage.pop_data
+        data = read(f"{_OWN}{key}")
+        if data is EmptyData:
+            data = read(key)
         return None if data is EmptyData else self.serializer.deserialize(data)
 
     def all_results(self) -> dict[str, Any]:
         """Return the serialized results of all tasks by task id."""
         items = self.storage.result_items().items()
-        return {key: data for key, data in items if not key.startswith(("r:", "rt:"))}
+        return {key: data for key, data in items if not key.startswith(_NO_RESULTS)}
 
     def build_error_result(self, task: Task[Any], error: BaseException | None) -> Error:
         """Return what is stored for a task that failed; override to add to it."""

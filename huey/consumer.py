@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
+import queue
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -52,12 +55,14 @@ class Worker:
 
     def step(self, timeout: float = CLAIM_TIMEOUT) -> bool:
         """Claim one message and see it to its end; False if there was none."""
+        self.release()  # what could not be given back the last time
         claim = self.huey.storage.claim(self.slot, timeout)
         if claim is None:
             return False
         self._claim = claim
         try:
-            self.huey.executor.receive(claim, self)
+            if not self.stopping:
+                self.huey.executor.receive(claim, self)
         finally:
             self.run = None
             self.release()  # what is still in hand was not finished, so somebody has to
@@ -65,10 +70,9 @@ class Worker:
 
     def call(self, run: Run, func: Callable[[], Any]) -> Tried:
         """Call a task's function; `interrupt` reaches it meanwhile."""
-        self.run = run
-        tried = self._window.call(run, func)
-        self.run = None
-        return tried
+        if self.stopping:
+            run.cancel()
+        return self._window.call(run, func)
 
     def interrupt(self, run: Run) -> bool:
         """Raise an exception inside a running task; False if it is over."""
@@ -76,20 +80,26 @@ class Worker:
 
     def finish(self, batch: Batch) -> None:
         """Acknowledge the message in hand and write what follows, in one step."""
-        claim = self._let_go()
-        if claim is not None and not self.huey.storage.finish(self.slot, claim, batch):
-            logger.warning("worker %s: its message had been given to another one", self.name)
+        with self._letting_go() as claim:
+            if claim is not None and not self.huey.storage.finish(self.slot, claim, batch):
+                logger.warning("worker %s: its message had been given to another one", self.name)
 
     def release(self) -> None:
         """Give the message in hand, if any, back to the queue as the next one."""
-        claim = self._let_go()
-        if claim is not None:
-            self.huey.storage.release(self.slot, claim)
+        with self._letting_go() as claim:
+            if claim is not None:
+                self.huey.storage.release(self.slot, claim)
 
-    def _let_go(self) -> Claim | None:
+    @contextmanager
+    def _letting_go(self) -> Iterator[Claim | None]:
+        """Give the message in hand to one caller only; it is in hand again if the caller fails."""
         with self._lock:
             claim, self._claim = self._claim, None
-        return claim
+        try:
+            yield claim
+        except BaseException:
+            self._claim = claim
+            raise
 
 
 class Scheduler:
@@ -182,14 +192,18 @@ class Consumer:
             )
         self.huey = huey
         self.worker_type = worker_type
+        self.scheduler = Scheduler(huey, scheduler_interval)
+        self._make_anew(workers)
+
+    def _make_anew(self, workers: int) -> None:
+        """Make what serves once: a worker left behind by a stop must not come back with a start."""
         number = next(_consumer_numbers)
         self.workers = [
-            Worker(huey, f"{worker_type} {n}", f"{number}.{n}") for n in range(1, workers + 1)
+            Worker(self.huey, f"{self.worker_type} {n}", f"{number}.{n}")
+            for n in range(1, workers + 1)
         ]
-        self.scheduler = Scheduler(huey, scheduler_interval)
-        self._driver = ThreadDriver()
-        self._stop = threading.Event()
-        self._signal: int | None = None
+        self._crew, self._helpers = ThreadDriver(), ThreadDriver()
+        self._stop, self._stop_helpers = threading.Event(), threading.Event()
 
     def __enter__(self) -> Consumer:
         self.start()
@@ -212,14 +226,14 @@ class Consumer:
         """Start workers and scheduler; return at once."""
         if self.running:
             raise ConfigurationError("this consumer is running already")
-        self._stop.clear()
+        self.huey.pending_count()  # a storage that cannot be used says so here
+        self._make_anew(len(self.workers))
         self.huey.consumers.append(self)
         if self.huey.events.enabled:
-            self._driver.start(partial(self.huey.events.serve, self._stop), "events")
-        self._driver.start(self._schedule, "scheduler")
+            self._helpers.start(partial(self.huey.events.serve, self._stop_helpers), "events")
+        self._helpers.start(partial(self._schedule, self._stop_helpers), "scheduler")
         for worker in self.workers:
-            worker.stopping = False
-            self._driver.start(partial(self._work, worker), worker.name)
+            self._crew.start(partial(self._work, worker, self._stop), worker.name)
         logger.info("started with %s %s workers", len(self.workers), self.worker_type)
 
     def stop(self, graceful: bool = False, timeout: float | None = None) -> bool:
@@ -233,14 +247,17 @@ class Consumer:
         if not self.running:
             return True
         self._stop.set()
-        ended = graceful and self._driver.join(timeout, self._wake)
+        ended = graceful and self._crew.join(timeout, self._wake)
         if not ended:
             for worker in self.workers:
                 self._interrupt_for_stop(worker)
-            ended = self._driver.join(STOP_PATIENCE, self._wake)
+            ended = self._crew.join(STOP_PATIENCE, self._wake)
+        self._stop_helpers.set()
+        self._helpers.join(STOP_PATIENCE, self._wake)
         for worker in self.workers:
             worker.release()
-        self.huey.consumers.remove(self)
+        with contextlib.suppress(ValueError):  # stopped twice at the same time
+            self.huey.consumers.remove(self)
         if not self.huey.consumers:
             self.huey.storage.leave()
         logger.info("stopped")
@@ -270,24 +287,23 @@ class Consumer:
 
         :returns: the exit code for the process.
         """
-        found = {number: signal.signal(number, self._note) for number in _STOP_SIGNALS}
+        noted: queue.SimpleQueue[int] = queue.SimpleQueue()  # a handler may put into this one
+
+        def note(number: int, frame: FrameType | None) -> None:
+            noted.put(number)
+
+        found = {number: signal.signal(number, note) for number in _STOP_SIGNALS}
         try:
             self.start()
-            while self._signal is None:
-                self._stop.wait(1.0)
-            graceful = self._signal == signal.SIGINT
-            self._signal = None
-            while graceful and not self._driver.join(0.2, self._wake):
-                graceful = self._signal is None
+            graceful = _next(noted) == signal.SIGINT
+            self._stop.set()
+            while graceful and not self._crew.join(0.2, self._wake):
+                graceful = noted.empty()
             self.stop(graceful)
         finally:
             for number, handler in found.items():
                 signal.signal(number, handler)
         return 0
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self._signal = number
-        self._stop.set()
 
     def _wake(self) -> None:
         self.huey.storage.wake_claims()
@@ -301,31 +317,38 @@ class Consumer:
             run.cancel()
             worker.interrupt(run)
 
-    def _work(self, worker: Worker) -> None:
-        """Step until the consumer is told to stop."""
+    def _work(self, worker: Worker, stop: threading.Event) -> None:
+        """Step until ``stop`` is set."""
         self.huey.hooks["on_startup"].run()
-        self._repeat(worker.step)
+        self._repeat(worker.step, stop)
         self.huey.hooks["on_shutdown"].run()
 
-    def _schedule(self) -> None:
-        """Step until the consumer is told to stop."""
+    def _schedule(self, stop: threading.Event) -> None:
+        """Step until ``stop`` is set."""
 
         def step() -> None:
             self.scheduler.wait(self.scheduler.step())
 
-        self._repeat(step)
+        self._repeat(step, stop)
 
-    def _repeat(self, step: Callable[[], Any]) -> None:
-        """Call a step until the consumer is told to stop; an error costs one turn."""
+    def _repeat(self, step: Callable[[], Any], stop: threading.Event) -> None:
+        """Call a step until ``stop`` is set; an error costs one turn."""
         pause = 0.1
-        while not self._stop.is_set():
+        while not stop.is_set():
             try:
                 step()
                 pause = 0.1
-            except Exception:
+            except (Exception, SystemExit):
                 logger.exception("a step failed; going on in %.1f s", pause)
-                self._stop.wait(pause)
+                stop.wait(pause)
                 pause = min(2 * pause, 5.0)
 
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def _next(noted: queue.SimpleQueue[int]) -> int:
+    """Wait for a signal; in pieces, since on some systems a signal does not end a wait."""
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return noted.get(timeout=1.0)

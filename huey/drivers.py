@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +36,8 @@ class Window:
         try:
             self._open(run)
             try:
+                if run.canceled:  # before there was anything to interrupt
+                    raise TaskInterrupt
                 value = func()
             except BaseException as error:
                 tried = Tried(error=error)
@@ -87,13 +91,11 @@ class ThreadDriver:
         :param timeout: seconds to wait in all, None for as long as it takes.
         :param wake: called again and again, to end what the loops wait for.
         """
-        waited = 0.0
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
         for thread in self._threads:
             while thread.is_alive() and thread is not threading.current_thread():
-                if timeout is not None and waited >= timeout:
+                if time.monotonic() >= deadline:
                     return False
                 wake()
                 thread.join(0.02)
-                waited += 0.02
-        self._threads.clear()
         return True

@@ -8,10 +8,14 @@ trust in its data; a storage in memory keeps the dict itself.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
+import operator
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from huey.tasks import Run, Task, current_run
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
     from huey.api import Huey
 
 T = TypeVar("T")
+
+logger = logging.getLogger("huey.events")
 
 FLUSH_EVERY = 0.1  # seconds between two writes of what running tasks report
 LONGEST_OUTPUT = 256_000  # characters of one stream in one event; head and tail are kept
@@ -40,7 +46,7 @@ class EventLog:
         self.huey = huey
         self.enabled = enabled
         self._lock = threading.Lock()
-        self._dirty: list[Run] = []
+        self._dirty: deque[Run] = deque()
         self._notes: dict[Run, list[Any]] = {}
         self._stirred = threading.Event()
 
@@ -52,9 +58,11 @@ class EventLog:
         return [event if self.huey.storage.keeps_objects else _to_json(event)]
 
     def note(self, kind: str, run: Run, **facts: Any) -> None:
-        """Keep an event of a running task for the next flush."""
+        """Keep an event of a running task for the next flush; none after its last `collect`."""
         if self.enabled:
             with self._lock:
+                if run.over:
+                    return
                 self._notes.setdefault(run, []).extend(self.of(kind, run.task, **facts))
             self.stir(run)
 
@@ -65,17 +73,18 @@ class EventLog:
             self._stirred.set()
 
     def collect(self, run: Run) -> list[Any]:
-        """Take everything that a task has reported and that is not written yet."""
+        """Take everything that a task, now over, has reported and that is not written yet."""
         if not self.enabled:
             return []
         with self._lock:
+            run.over = True
             return self._collect(run)
 
     def flush(self) -> None:
         """Write what running tasks have reported."""
         with self._lock:  # while it is written too, or a task's end could overtake its progress
-            dirty, self._dirty = self._dirty, []
-            events = [event for run in dict.fromkeys(dirty) for event in self._collect(run)]
+            runs = dict.fromkeys(self._dirty.popleft() for _ in range(len(self._dirty)))
+            events = [event for run in runs for event in self._collect(run)]
             if events:
                 self.huey.storage.append_events(events)
 
@@ -84,9 +93,9 @@ class EventLog:
         while not stop.is_set():
             self._stirred.wait()
             self._stirred.clear()
-            self.flush()
+            self._flush_or_log()
             stop.wait(FLUSH_EVERY)
-        self.flush()
+        self._flush_or_log()
 
     def wake(self) -> None:
         """Make `serve` look at its ``stop``."""
@@ -106,6 +115,12 @@ class EventLog:
             (cursor, data if isinstance(data, dict) else json.loads(data)) for cursor, data in found
         ]
 
+    def _flush_or_log(self) -> None:
+        try:
+            self.flush()
+        except Exception:
+            logger.exception("some progress or output was lost")
+
     def _collect(self, run: Run) -> list[Any]:
         events = self._notes.pop(run, [])
         progress, output = run.drain()
@@ -118,7 +133,20 @@ class EventLog:
 
 
 def _to_json(event: dict[str, Any]) -> bytes:
-    return json.dumps(event, default=str, separators=(",", ":")).encode()
+    try:
+        return json.dumps(event, default=_plain, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError):  # keys that are no text, circles
+        known = {key: event[key] for key in ("kind", "task", "name", "at")}
+        return _to_json({**known, "problem": "the rest of this event is no JSON"})
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON has for a value unknown to it: a number for numbers, else text."""
+    convert: Callable[[Any], Any]
+    for convert in (operator.index, float, str):
+        with contextlib.suppress(Exception):
+            return convert(value)
+    return f"<{type(value).__name__}>"
 
 
 def _merge(output: Sequence[tuple[str, Any]]) -> list[list[Any]]:

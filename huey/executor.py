@@ -38,6 +38,7 @@ class Host(Protocol):
 
     name: str
     stopping: bool
+    run: Run | None
 
     def call(self, run: Run, func: Callable[[], Any]) -> Tried:
         """Call ``func``, which others may interrupt meanwhile, and say what came of it."""
@@ -60,6 +61,7 @@ class Inline:
 
     def __init__(self, huey: Huey) -> None:
         self.huey = huey
+        self.run: Run | None = None
 
     def call(self, run: Run, func: Callable[[], Any]) -> Tried:
         try:
@@ -85,7 +87,7 @@ class Executor:
         try:
             task = self.huey.deserialize_task(claim.data)
         except BaseException as error:  # unpickling may raise anything, SystemExit included
-            reason = f"{type(error).__name__}: {error}"
+            reason = one_line(error)
             logger.error("a message cannot be read and is set aside: %s", reason)
             host.finish(Batch(aside=[(claim.data, reason)]))
             return
@@ -102,6 +104,7 @@ class Executor:
         :param now: naive time (UTC or local, as the Huey says), by default the present.
         """
         host = host or Inline(self.huey)
+        host.run = Run(task, host.name, self.huey.events.stir)  # now it can be cancelled
         now = now or from_timestamp(time.time(), utc=self.huey.utc)
         due = task.eta is None or task.eta <= now
         revoked = due and self.huey.heed_revocation(task, now)
@@ -117,7 +120,7 @@ class Executor:
     def run(self, task: Task[Any], host: Host) -> Any:
         """Call a task's function, write what came of it, and tell who wants to know."""
         huey = self.huey
-        run = Run(task, host.name, huey.events.stir)
+        run = host.run or Run(task, host.name, huey.events.stir)
         attempt = max(1, task.default_retries - task.retries + 1)
         huey.events.note("executing", run, worker=host.name, attempt=attempt, retries=task.retries)
         logger.info("executing %s", task)
@@ -127,7 +130,9 @@ class Executor:
             began = time.perf_counter()
             tried = self._try(run, host)
             duration = time.perf_counter() - began
-            outcome = judge(tried.error, task.retries, shutdown=host.stopping)
+            outcome = judge(
+                tried.error, task.retries, shutdown=host.stopping, canceled=run.canceled
+            )
             huey.hooks["post_execute"].run(task, tried.value, tried.error)
         finally:
             running.reset(token)
@@ -144,44 +149,72 @@ class Executor:
     def _conclude(
         self, run: Run, host: Host, tried: Tried, outcome: Outcome, duration: float
     ) -> None:
-        task, events = run.task, self.huey.events
         if outcome.ending is Ending.INTERRUPTED:
             self._interrupted(run, host)
             return
-        result: list[tuple[str, Any]] = []
-        if outcome.ending is Ending.COMPLETE:
-            result, tried, outcome = self._serialize(task, tried, outcome)
-        story = events.collect(run) + self._tell(task, tried, outcome, duration)
-        if outcome.retries is not None:
-            self._retry(task, host, outcome, story)
-        elif outcome.ending is Ending.COMPLETE:
-            endings = [] if result else [(task.id, "none")]
-            host.finish(Batch(results=result, endings=endings, events=story))
-            logger.info("%s done in %.3f s", task, duration)
-        elif outcome.ending is Ending.CANCELED:
-            host.finish(Batch(endings=[(task.id, "canceled")], events=story))
-            logger.warning("%s was cancelled", task)
-        else:
-            failed = self.huey.build_error_result(task, tried.error)
-            data = self.huey.serializer.serialize(failed)
-            results = [(task.id, data)] if self.huey.results else []
-            host.finish(Batch(results=results, events=story))
-            logger.error("%s failed:\n%s", task, failed.metadata["traceback"])
-        self._signal(task, tried, outcome)
-
-    def _serialize(
-        self, task: Task[Any], tried: Tried, outcome: Outcome
-    ) -> tuple[list[tuple[str, Any]], Tried, Outcome]:
-        """Return what to store of a value; a value that cannot be stored is a failure."""
-        if not self.huey.results or (tried.value is None and not self.huey.store_none):
-            return [], tried, outcome
+        story = self.huey.events.collect(run)
         try:
-            return [(task.id, self.huey.serializer.serialize(tried.value))], tried, outcome
-        except Exception as error:
-            kind = type(tried.value).__name__
-            failure = TypeError(f"the result, a {kind}, cannot be stored: {error}")
-            failure.__cause__ = error
-            return [], Tried(error=failure), judge(failure, 0)
+            batch = self._follow_up(run.task, tried, outcome, duration)
+        except (Exception, SystemExit) as error:  # the value or the next message cannot be stored
+            tried, outcome = Tried(error=error), Outcome(Ending.ERROR)
+            batch = self._follow_up(run.task, tried, outcome, duration)
+        host.finish(batch._replace(events=[*story, *batch.events]))
+        if run.canceled and outcome.retries is None:
+            self.huey.restore_by_id(run.task.id)  # nothing is left to keep from running
+        self._log(run.task, tried, outcome, duration)
+        self._signal(run.task, tried, outcome)
+
+    def _follow_up(self, task: Task[Any], tried: Tried, outcome: Outcome, duration: float) -> Batch:
+        """Return what is to be written after a try."""
+        events = self._tell(task, tried, outcome, duration)
+        if outcome.retries is not None:
+            return self._again(task, outcome, events)
+        if outcome.ending is Ending.CANCELED:
+            return Batch(endings=[(task.id, "canceled")], events=events)
+        if outcome.ending is Ending.COMPLETE:
+            results, ending = self._value(task, tried.value), "none"
+        else:
+            results, ending = self._failure(task, tried.error), "error"
+        endings = [] if results else [(task.id, ending)]
+        return Batch(results=results, endings=endings, events=events)
+
+    def _value(self, task: Task[Any], value: Any) -> list[tuple[str, Any]]:
+        """Return what to put into the result store for a value."""
+        if not self.huey.results or (value is None and not self.huey.store_none):
+            return []
+        try:
+            return [(task.id, self.huey.serializer.serialize(value))]
+        except (Exception, SystemExit) as error:
+            kind, why = type(value).__name__, one_line(error)
+            raise TypeError(f"the result, a {kind}, cannot be stored: {why}") from error
+
+    def _failure(self, task: Task[Any], error: BaseException | None) -> list[tuple[str, Any]]:
+        """Return what to put into the result store for an error."""
+        if not self.huey.results:
+            return []
+        try:
+            failed = self.huey.build_error_result(task, error)
+        except (Exception, SystemExit):
+            logger.exception("build_error_result failed for %s", task)
+            failed = error_metadata(task, error)
+        return [(task.id, self.huey.serializer.serialize(failed))]
+
+    def _again(self, task: Task[Any], outcome: Outcome, events: list[Any]) -> Batch:
+        """Return what puts the task back, to run at once or when its delay is over."""
+        huey = self.huey
+        delay = task.retry_delay if outcome.delay is None else outcome.delay
+        task.retries = outcome.retries or 0
+        task.eta = None
+        if outcome.eta is not None:
+            task.eta = normalize_time(eta=outcome.eta, utc=huey.utc)
+        elif delay:
+            task.eta = normalize_time(delay=delay, utc=huey.utc)
+        when = time.time() if task.eta is None else huey.timestamp(task.eta)
+        events = events + huey.events.of("retrying", task, retries=task.retries, eta=when)
+        data = huey.serialize_task(task)
+        if task.eta is None:
+            return Batch(enqueue=[(data, task.priority)], events=events)
+        return Batch(schedule=[(data, from_timestamp(when), task.priority)], events=events)
 
     def _tell(self, task: Task[Any], tried: Tried, outcome: Outcome, duration: float) -> list[Any]:
         """Return the event of a try's end."""
@@ -206,25 +239,15 @@ class Executor:
         if outcome.retries is not None:
             self.huey.signals.send(S.SIGNAL_RETRYING, task)
 
-    def _retry(self, task: Task[Any], host: Host, outcome: Outcome, story: list[Any]) -> None:
-        """Put the task back, to run at once or when its delay is over."""
-        huey = self.huey
-        delay = task.retry_delay if outcome.delay is None else outcome.delay
-        task.retries = outcome.retries or 0
-        task.eta = None
-        if outcome.eta is not None:
-            task.eta = normalize_time(eta=outcome.eta, utc=huey.utc)
-        elif delay:
-            task.eta = normalize_time(delay=delay, utc=huey.utc)
-        when = time.time() if task.eta is None else huey.timestamp(task.eta)
-        story = story + huey.events.of("retrying", task, retries=task.retries, eta=when)
-        data = huey.serialize_task(task)
-        if task.eta is None:
-            host.finish(Batch(enqueue=[(data, task.priority)], events=story))
+    def _log(self, task: Task[Any], tried: Tried, outcome: Outcome, duration: float) -> None:
+        if outcome.ending is Ending.COMPLETE:
+            logger.info("%s done in %.3f s", task, duration)
+        elif outcome.ending is Ending.CANCELED:
+            logger.warning("%s was cancelled", task)
         else:
-            due = from_timestamp(when)
-            host.finish(Batch(schedule=[(data, due, task.priority)], events=story))
-        logger.warning("%s will be tried again, retries left: %s", task, task.retries)
+            logger.error("%s failed:\n%s", task, format_traceback(tried.error))
+        if outcome.retries is not None:
+            logger.warning("%s will be tried again, retries left: %s", task, task.retries)
 
     def _interrupted(self, run: Run, host: Host) -> None:
         """Put a task back that the end of its worker interrupted, first in the queue."""

@@ -46,5 +46,5 @@ class Hooks:
                 hook(*args)
             except passing:
                 raise
-            except Exception:
+            except (Exception, SystemExit):
                 logger.exception("%s hook %r failed", self.moment, name)

@@ -62,17 +62,23 @@ class Outcome(NamedTuple):
     eta: datetime.datetime | None = None
 
 
-def judge(error: BaseException | None, retries: int, *, shutdown: bool = False) -> Outcome:
+def judge(
+    error: BaseException | None, retries: int, *, shutdown: bool = False, canceled: bool = False
+) -> Outcome:
     """Decide what follows from what a task raised.
 
     :param error: what it raised, None if it returned.
     :param retries: how many retries it had left.
     :param shutdown: the worker was told to stop at once, so an interrupt is not the task's end.
+    :param canceled: somebody asked the task to stop, so it is not tried again.
     """
     if error is None:
         return Outcome(Ending.COMPLETE)
     if isinstance(error, TaskInterrupt):
         return Outcome(Ending.INTERRUPTED if shutdown else Ending.CANCELED)
+    if canceled:
+        asked = isinstance(error, (CancelExecution, RetryTask))
+        return Outcome(Ending.CANCELED if asked else Ending.ERROR)
     if isinstance(error, RetryTask):
         return Outcome(Ending.ERROR, retries, error.delay, error.eta)
     left = retries - 1 if retries > 0 else None

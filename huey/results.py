@@ -33,6 +33,7 @@ _NO_VALUE: dict[str, tuple[type[TaskException], str]] = {
     "expired": (TaskExpired, "the task expired before a worker was free"),
     "canceled": (TaskCanceled, "the task was cancelled"),
     "lost": (WorkerLost, "the task's worker died again and again"),
+    "error": (TaskException, "the task failed; its error was not kept, as results=False"),
 }
 
 

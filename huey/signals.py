@@ -72,5 +72,5 @@ class Signals:
             if signal in names:
                 try:
                     receiver(signal, task, *args, **kwargs)
-                except Exception:
+                except (Exception, SystemExit):
                     logger.exception("receiver %r failed for signal %r", receiver, signal)

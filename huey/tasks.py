@@ -108,10 +108,12 @@ class Run:
         self.worker = worker
         self.started = time.time()
         self.canceled = False
+        self.over = False
         self._wake = wake
         self._lock = threading.Lock()
         self._awake = False
         self._progress: tuple[float, float | None, str | None] | None = None
+        self._drained: tuple[float, float | None, str | None] | None = None
         self._output: list[tuple[str, Any]] = []
 
     def cancel(self) -> None:
@@ -137,9 +139,11 @@ class Run:
         """Take what was reported since the last time: the latest progress, and all output."""
         with self._lock:
             self._awake = False
-            progress, self._progress = self._progress, None
+            # Read once and never cleared: a report that comes in this moment is not lost.
+            progress, before = self._progress, self._drained
+            self._drained = progress
             output, self._output = self._output, []
-        return progress, output
+        return (None if progress is before else progress), output
 
     def _rouse(self) -> None:
         self._awake = True

@@ -86,7 +86,14 @@ _short.maxstring = _short.maxother = 40
 
 def short_call(args: tuple[Any, ...], kwargs: dict[str, Any], limit: int = 80) -> str:
     """Describe a call's arguments in at most ``limit`` characters, without costly reprs."""
-    parts = [_short.repr(value) for value in args]
-    parts += [f"{key}={_short.repr(value)}" for key, value in kwargs.items()]
+    parts = [_short_repr(value) for value in args]
+    parts += [f"{key}={_short_repr(value)}" for key, value in kwargs.items()]
     text = ", ".join(parts)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _short_repr(value: Any) -> str:
+    try:
+        return _short.repr(value)
+    except Exception:  # a number too long to print, a class that calls itself list
+        return f"<{type(value).__name__}>"

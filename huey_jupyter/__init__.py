@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from huey_jupyter.magics import HueyMagics
-from huey_jupyter.session import Session
+if TYPE_CHECKING:
+    from huey_jupyter.session import Session
 
 __all__ = ["Session", "load_ipython_extension", "unload_ipython_extension"]
 
 _current: Session | None = None
+
+
+def __getattr__(name: str) -> Any:
+    """Import `Session` when it is asked for: cards and views need no IPython."""
+    if name == "Session":
+        from huey_jupyter.session import Session
+
+        return Session
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def load_ipython_extension(ip: Any) -> None:
@@ -23,6 +32,9 @@ def load_ipython_extension(ip: Any) -> None:
     if refusal:
         print(refusal, file=sys.stderr)
         return
+    from huey_jupyter.magics import HueyMagics
+    from huey_jupyter.session import Session
+
     session = Session(ip)
     session.open()
     _current = session
@@ -31,8 +43,8 @@ def load_ipython_extension(ip: Any) -> None:
     if not taken:
         ip.user_ns["huey"] = session.huey
     workers = len(session.consumer.workers)
-    where = "`huey` was taken, so it was left alone" if taken else "the queue is `huey`"
-    print(f"huey: {workers} workers in this kernel; {where}. It is in memory and ends with it.")
+    name = "(the name `huey` was taken)" if taken else "`huey`"
+    print(f"huey: {workers} workers wait in this kernel. The queue {name} ends with the kernel.")
 
 
 def unload_ipython_extension(ip: Any) -> None:

@@ -112,7 +112,9 @@ class Card:
     # --- one method a kind of event; `at` is when it happened ---
 
     def _facts(self, event: Event) -> None:
-        for key in ("name", "label", "args", "group"):
+        group = event.get("group")
+        self.group = group if isinstance(group, str) and group else self.group
+        for key in ("name", "label", "args"):
             text = event.get(key)
             if isinstance(text, str) and text:
                 setattr(self, key, one_line(text, 500))
@@ -148,6 +150,7 @@ class Card:
         self.worker = one_line(event.get("worker"), 100)
         self.ended = self.eta = self.asked = self.duration = self.total = None
         self.done, self.message, self.pace = 0, "", Pace()
+        self.traceback = ""
         if self.waited is None and self.created is not None:
             self.waited = max(0.0, at - self.created)
         return True
@@ -196,7 +199,7 @@ class Card:
 
     def _error(self, event: Event, at: float) -> bool:
         left = self._tries(event, self.attempt)
-        self.traceback = str(event.get("traceback") or self.traceback)
+        self.traceback = self.traceback or str(event.get("traceback") or "")
         self._end(State.retry if left else State.failed, event, at)
         return True
 

@@ -85,15 +85,13 @@ class Board:
     def fold(self, event: Event) -> Card | None:
         """Take in one event of any task. Return its card if that shows a change, else None."""
         task, kind = event.get("task"), event.get("kind")
-        if not isinstance(task, str) or not task or kind not in STEPS:
+        if not isinstance(task, str) or not task or str(kind) not in STEPS:
             return None
         card = self.card(task)
         before = card.state
         changed = card.fold(event)
-        if card.group and not any(
-            group.id == card.group for group in self._groups_of.get(task, ())
-        ):
-            self.group(card.group, ids=[task])
+        if card.group:
+            self._join(self.groups.setdefault(card.group, Group(card.group)), card, before)
         if card.state is not before:
             self._moved(card, before)
         if not changed:
@@ -116,13 +114,9 @@ class Board:
         group.title = title or group.title
         group.expected = expected or group.expected
         for task in ids:
-            groups = self._groups_of.setdefault(task, [])
-            if group not in groups:
-                groups.append(group)
-                group.ids.append(task)
-                group.tally[self.card(task).state] += 1
-                group.title = group.title or self.cards[task].function
-        self._touch_group(group_id)
+            card = self.card(task)
+            self._join(group, card, card.state)
+        self._mark(self._changed_groups, group_id)
         return group
 
     def members(self, group: Group) -> list[Card]:
@@ -133,7 +127,7 @@ class Board:
         """Say that a card changed, for what is set from outside: its prompt, note or place."""
         self._mark(self._changed_cards, task)
         for group in self._groups_of.get(task, ()):
-            self._touch_group(group.id)
+            self._mark(self._changed_groups, group.id)
 
     def changes(self, since: int) -> Changes:
         """Return the ids of what changed after that version, oldest change first."""
@@ -156,6 +150,15 @@ class Board:
         self._let_go()
 
     # --- keeping the books ---
+
+    def _join(self, group: Group, card: Card, state: State) -> None:
+        """Put a card into a group, counted in that state."""
+        groups = self._groups_of.setdefault(card.id, [])
+        if group not in groups:
+            groups.append(group)
+            group.ids.append(card.id)
+            group.tally[state] += 1
+        group.title = group.title or (card.function if card.name or card.label else "")
 
     def _moved(self, card: Card, before: State) -> None:
         for group in self._groups_of.get(card.id, ()):
@@ -182,9 +185,6 @@ class Board:
                 if group.gone == len(group.ids):
                     del self.groups[group.id]
                     self._changed_groups.pop(group.id, None)
-
-    def _touch_group(self, group_id: str) -> None:
-        self._mark(self._changed_groups, group_id)
 
     def _mark(self, table: dict[str, int], key: str) -> None:
         self.version += 1

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from huey.constants import EmptyData
+from huey.results import Error
 from huey_jupyter.cards import Board, Changes
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ class Watcher:
         self._publish = publish
         self._cursor = huey.storage.last_event()
         self._version = 0
+        self._missed = False
         self._turn = threading.RLock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="huey watcher", daemon=True)
@@ -51,7 +55,9 @@ class Watcher:
     def stop(self) -> None:
         """Publish what there is and end."""
         self._stop.set()
-        self._thread.join(5)
+        while self._thread.is_alive():
+            self.huey.storage.wake_readers()
+            self._thread.join(0.02)
         self.catch_up()
 
     def catch_up(self) -> None:
@@ -83,10 +89,46 @@ class Watcher:
     def _fold(self, limit: int) -> int:
         events = self.huey.events.read(self._cursor, limit=limit)
         with self.lock:
+            if events and events[0][0] != (self._cursor or 0) + 1:
+                self._missed = True
             for cursor, event in events:
                 self.board.fold(event)
                 self._cursor = cursor
+        if self._missed and len(events) < MANY:
+            self._missed = False
+            self._ask_storage()
         return len(events)
+
+    def _ask_storage(self) -> None:
+        """Find out how tasks ended whose events were dropped before they were read.
+
+        The stream is bounded, so a flood of short tasks can outrun this reader.
+        """
+        with self.lock:
+            open_ids = {card.id for card in self.board.cards.values() if not card.terminal}
+        open_ids -= {task.id for task in (*self.huey.scheduled(), *self.huey.pending())}
+        in_hand = self.huey.storage.inflight()  # asked last: what is in none of the three has ended
+        endings = {task_id: self._ending(task_id) for task_id in open_ids}
+        with self.lock:
+            for task_id, ending in endings.items():
+                if ending is None and in_hand:
+                    self._missed = True  # it may be one of those: ask again
+                else:
+                    facts = ending or {"kind": "complete"}  # the value was taken already
+                    self.board.fold({"task": task_id, "at": time.time(), **facts})
+
+    def _ending(self, task_id: str) -> dict[str, Any] | None:
+        """Return what the storage tells of a task's end, None if nothing."""
+        data = self.huey.storage.peek_data(task_id)
+        if data is EmptyData:
+            ending = self.huey.storage.peek_ending(task_id)
+            return None if ending is None else {"kind": "complete" if ending == "none" else ending}
+        value = self.huey.serializer.deserialize(data)
+        return (
+            {"kind": "error", **value.metadata}
+            if isinstance(value, Error)
+            else {"kind": "complete"}
+        )
 
     def _tell(self) -> None:
         with self.lock:

@@ -67,6 +67,12 @@ def test_every_import_follows_the_order():
     assert "\n".join(complaints(sources)) == ""
 
 
+def test_cards_and_views_need_no_ipython():
+    code = "import huey_jupyter.cards, huey_jupyter.views, sys; print('IPython' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_import_huey_loads_nothing_heavy():
     code = "import sys; before = {*sys.modules}; import huey; print(*({*sys.modules} - before))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

@@ -39,7 +39,8 @@ TRACEBACK = """\x1b[31m---------------------------------------------------------
 \x1b[31mValueError\x1b[39m                                Traceback (most recent call last)
 \x1b[36mCell\x1b[39m\x1b[36m \x1b[39m\x1b[32mIn[12]\x1b[39m\x1b[32m, line 4\x1b[39m
 \x1b[32m      2\x1b[39m \x1b[38;5;28;01mdef\x1b[39;00m \x1b[38;5;21mload\x1b[39m(path):
-\x1b[32m----> \x1b[39m\x1b[32m4\x1b[39m     \x1b[38;5;28;01mraise\x1b[39;00m \x1b[38;5;167;01mValueError\x1b[39;00m(\x1b[33m"\x1b[39m\x1b[33mbad <b>header</b>\x1b[39m\x1b[33m"\x1b[39m)
+\x1b[32m----> \x1b[39m\x1b[32m4\x1b[39m     \x1b[38;5;28;01mraise\x1b[39;00m \
+\x1b[38;5;167;01mValueError\x1b[39;00m(\x1b[33m"\x1b[39m\x1b[33mbad <b>header</b>\x1b[39m"\x1b[39m)
 
 \x1b[31mValueError\x1b[39m: bad <b>header</b>"""
 LOG = [

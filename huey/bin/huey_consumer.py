@@ -26,7 +26,7 @@ def load_huey(path: str) -> Huey:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        if error.name is None or not module_name.startswith(error.name):
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise
         raise ConfigurationError(
             f"no module named {error.name!r} in {os.getcwd()} or on the Python path: "
@@ -45,10 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     set_up_logging(options)
     sys.path.insert(0, os.getcwd())
     try:
-        consumer = load_huey(options.huey).create_consumer(**consumer_options(options))
+        return load_huey(options.huey).create_consumer(**consumer_options(options)).run()
     except ConfigurationError as error:
         parser.error(str(error))
-    return consumer.run()
 
 
 if __name__ == "__main__":

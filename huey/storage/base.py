@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
@@ -19,6 +19,10 @@ Item = tuple[Any, float | None]
 
 ScheduledItem = tuple[Any, datetime.datetime, float | None]
 """Data for the schedule, the naive UTC time when it is due, and its priority."""
+
+
+Tell = Callable[[Sequence[Any]], Sequence[Any]]
+"""Makes events of messages, for a storage to write in the same step."""
 
 
 class Claim(NamedTuple):
@@ -229,14 +233,20 @@ class BaseStorage:
 
     # -- the schedule -------------------------------------------------------------------------
 
-    def move_due(self, now: datetime.datetime, limit: int = 1000) -> list[Any]:
+    def move_due(
+        self, now: datetime.datetime, limit: int = 1000, tell: Tell | None = None
+    ) -> list[Any]:
         """Move due messages from the schedule to the queue, the earliest first.
 
         :param now: naive UTC time.
         :param limit: at most so many; call again for more.
+        :param tell: called with the messages; the events that it returns are written in the same
+            step, so that no worker's come before them. Must not call the storage.
         :returns: the messages moved.
         """
         due = self.read_schedule(now)
+        if tell and due:
+            self.append_events(tell(due))
         for data in due:
             self.enqueue(data)
         return due
@@ -302,6 +312,9 @@ class BaseStorage:
         if timeout:
             time.sleep(timeout)
         return []
+
+    def wake_readers(self) -> None:
+        """End every `read_events` of this process that is waiting."""
 
     def last_event(self) -> int | None:
         """Return the cursor of the newest event, None if there is none."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import weakref
 from typing import IO
 
 from huey.utils import make_id
@@ -17,6 +18,18 @@ except ImportError:  # a system without POSIX file locks
     fcntl = None  # type: ignore[assignment]
 
 PREFIX = "slot."
+
+_held: weakref.WeakSet[Liveness] = weakref.WeakSet()
+
+
+def _let_go_after_fork() -> None:
+    """Close in a forked child what it inherited, or the parent's locks would outlive the parent."""
+    for liveness in list(_held):
+        liveness.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go_after_fork)
 
 
 class Liveness:
@@ -63,13 +76,17 @@ class Liveness:
             return
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(self.folder, self.slot))
-        self._file.close()
-        self._file, self._pid, self.slot = None, 0, ""
+        self.forget()
+
+    def forget(self) -> None:
+        """Close the file, as a child does with its parent's."""
+        file, self._file = self._file, None
+        self._pid, self.slot = 0, ""
+        if file is not None:
+            file.close()
 
     def _take(self) -> None:
-        inherited, self._file = self._file, None
-        if inherited is not None:  # after a fork: the lock would outlive the parent
-            inherited.close()
+        self.forget()
         slot = f"{PREFIX}{os.getpid()}.{make_id()[:8]}"
         # Made under another name and renamed once it is locked: nobody sees it unlocked.
         hidden = os.path.join(self.folder, f".{slot}")
@@ -78,5 +95,4 @@ class Liveness:
             fcntl.flock(file, fcntl.LOCK_EX)
         os.rename(hidden, os.path.join(self.folder, slot))
         self._file, self._pid, self.slot = file, os.getpid(), slot
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=file.close)
+        _held.add(self)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from huey.constants import EmptyData
-from huey.storage.base import NOTHING, BaseStorage, Batch, Claim, Waiter
+from huey.storage.base import NOTHING, BaseStorage, Batch, Claim, Tell, Waiter
 from huey.storage.wake import Bell
 from huey.utils import to_timestamp
 
@@ -38,7 +38,7 @@ class MemoryStorage(BaseStorage):
         self._lock = threading.Lock()
         self._order = itertools.count()
         self._queue: list[_Queued] = []
-        self._claimed: dict[int, _Queued] = {}
+        self._claimed: dict[tuple[str, int], _Queued] = {}  # by slot and token
         self._schedule: list[_Scheduled] = []
         self._values: dict[str, Any] = {}
         self._endings: dict[str, str] = {}
@@ -75,28 +75,27 @@ class MemoryStorage(BaseStorage):
     # -- claim and acknowledge ----------------------------------------------------------------
 
     def claim(self, slot: str, timeout: float = 0) -> Claim | None:
-        claim = self._claim()
+        claim = self._claim(slot)
         if claim is not None or timeout <= 0:
             return claim
         with self._idle_bell.waiting(_IDLE) as waiter:
-            claim = self._claim()
-            if claim is None:
-                waiter.wait(timeout)
-                return self._claim()
-            if waiter.rung:  # that was for another message, so for another worker
-                self._idle_bell.ring_some(_IDLE)
-            return claim
+            claim = self._claim(slot)
+            woken = claim is None and waiter.wait(timeout)
+            claim = claim or self._claim(slot)
+        if waiter.rung and not woken:  # that was for another message, so for another worker
+            self._idle_bell.ring_some(_IDLE)
+        return claim
 
     def finish(self, slot: str, claim: Claim, batch: Batch = NOTHING) -> bool:
         with self._lock:
-            ours = self._claimed.pop(claim.token, None) is not None
+            ours = self._claimed.pop((slot, claim.token), None) is not None
             self._apply(batch if ours else self._harmless(batch))
         self._ring(batch)
         return ours
 
     def release(self, slot: str, claim: Claim) -> None:
         with self._lock:
-            queued = self._claimed.pop(claim.token, None)
+            queued = self._claimed.pop((slot, claim.token), None)
             if queued is None:
                 return
             heapq.heappush(self._queue, queued)
@@ -136,13 +135,17 @@ class MemoryStorage(BaseStorage):
         with self._lock:
             self._schedule.clear()
 
-    def move_due(self, now: datetime.datetime, limit: int = 1000) -> list[Any]:
+    def move_due(
+        self, now: datetime.datetime, limit: int = 1000, tell: Tell | None = None
+    ) -> list[Any]:
         with self._lock:
             due = self._pop_due(to_timestamp(now), limit)
-            for _, _, data, priority in due:
-                self._push(data, priority)
-        self._idle_bell.ring_some(_IDLE, len(due))
-        return [data for _, _, data, _ in due]
+            moved = [data for _, _, data, _ in due]
+            events = tell(moved) if tell and moved else ()
+            batch = Batch(enqueue=[(data, prio) for _, _, data, prio in due], events=events)
+            self._apply(batch)
+        self._ring(batch)
+        return moved
 
     def next_due(self) -> float | None:
         with self._lock:
@@ -223,8 +226,12 @@ class MemoryStorage(BaseStorage):
                 waiter.wait(timeout)
         return events or self._read_events(after, limit)
 
+    def wake_readers(self) -> None:
+        self._event_bell.ring_all()
+
     def last_event(self) -> int | None:
-        return self._cursor or None
+        with self._lock:
+            return self._events[-1][0] if self._events else None
 
     def flush_events(self) -> None:
         with self._lock:
@@ -235,14 +242,14 @@ class MemoryStorage(BaseStorage):
     def _push(self, data: Any, priority: float | None) -> None:
         heapq.heappush(self._queue, (-(priority or 0), next(self._order), data))
 
-    def _claim(self) -> Claim | None:
+    def _claim(self, slot: str) -> Claim | None:
         if not self._queue:
             return None
         with self._lock:
             if not self._queue:
                 return None
             queued = heapq.heappop(self._queue)
-            self._claimed[queued[1]] = queued
+            self._claimed[slot, queued[1]] = queued
         return Claim(queued[1], queued[2])
 
     def _pop_due(self, now: float, limit: int | None) -> list[_Scheduled]:
@@ -287,10 +294,7 @@ class MemoryStorage(BaseStorage):
         if after is not None and self._cursor <= after:
             return []
         with self._lock:
-            found: list[tuple[int, Any]] = []
-            for event in reversed(self._events):
-                if after is not None and event[0] <= after:
-                    break
-                found.append(event)
-        found.reverse()
-        return found[:limit]
+            first = self._cursor - len(self._events) + 1  # cursors are counted without a gap
+            start = 0 if after is None else max(0, after + 1 - first)
+            stop = None if limit is None else start + limit
+            return list(itertools.islice(self._events, start, stop))

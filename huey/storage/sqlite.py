@@ -13,7 +13,7 @@ from typing import Any
 
 from huey.constants import EmptyData
 from huey.exceptions import ConfigurationError
-from huey.storage.base import NOTHING, BaseStorage, Batch, Claim, Waiter
+from huey.storage.base import NOTHING, BaseStorage, Batch, Claim, Tell, Waiter
 from huey.storage.liveness import Liveness
 from huey.storage.wake import Doorbell
 from huey.utils import to_timestamp
@@ -173,14 +173,16 @@ class SqliteStorage(BaseStorage):
         self.strict_fifo = strict_fifo
         self._connect_options = kwargs
         self._connection: sqlite3.Connection | None = None
+        self._tidied = False
         self._begin_anew()
 
     def __repr__(self) -> str:
         return f"<SqliteStorage: {self.filename}>"
 
     def close(self) -> None:
-        for bell in (self._idle_bell, self._result_bell, self._event_bell):
-            bell.close()
+        if self._pid != os.getpid():
+            self._after_fork()
+        self._close_bells()
         self._liveness.leave()
         with self._lock:
             if self._connection is not None:
@@ -214,12 +216,11 @@ class SqliteStorage(BaseStorage):
             return claim
         with self._idle_bell.waiting(_IDLE) as waiter:
             claim = self._claim_if_any(owner)
-            if claim is None:
-                waiter.wait(min(timeout, _LOOK_AGAIN))
-                return self._claim_if_any(owner)
-            if waiter.rung:  # that was for another message, so for another worker
-                self._idle_bell.ring_some(_IDLE)
-            return claim
+            woken = claim is None and waiter.wait(min(timeout, _LOOK_AGAIN))
+            claim = claim or self._claim_if_any(owner)
+        if waiter.rung and not woken:  # that was for another message, so for another worker
+            self._ring_idle(1)
+        return claim
 
     def finish(self, slot: str, claim: Claim, batch: Batch = NOTHING) -> bool:
         with self._transaction() as db:
@@ -248,15 +249,12 @@ class SqliteStorage(BaseStorage):
             (self.name,),
         )
         processes = {owner.partition("/")[0] for (owner,) in owners}
-        released = 0
-        for process in processes:
-            if not self._liveness.alive(process):
-                with self._transaction() as db:
-                    released += db.execute(
-                        "UPDATE task SET claimed_by = NULL, deliveries = ifnull(deliveries, 0) + 1"
-                        " WHERE queue = ? AND claimed_by >= ? AND claimed_by < ?",
-                        (self.name, f"{process}/", f"{process}0"),  # "0" comes after "/"
-                    ).rowcount
+        dead = [process for process in processes if not self._liveness.alive(process)]
+        released = sum(self._release_all(process) for process in dead)
+        if dead or not self._tidied:
+            self._make_live_folder()
+            self._liveness.tidy()
+            self._tidied = True
         self._ring_idle(released)
         return released
 
@@ -292,7 +290,9 @@ class SqliteStorage(BaseStorage):
     def flush_schedule(self) -> None:
         self._execute("DELETE FROM schedule WHERE queue = ?", (self.name,))
 
-    def move_due(self, now: datetime.datetime, limit: int = 1000) -> list[Any]:
+    def move_due(
+        self, now: datetime.datetime, limit: int = 1000, tell: Tell | None = None
+    ) -> list[Any]:
         due = self.next_due()
         if due is None or due > to_timestamp(now):
             return []
@@ -301,9 +301,13 @@ class SqliteStorage(BaseStorage):
                 _DUE, {"queue": self.name, "now": to_timestamp(now), "limit": limit}
             ).fetchall()
             rows.sort(key=lambda row: row[:2])
-            self._insert_tasks(db, [(data, priority) for _, _, data, priority in rows])
-        self._ring_idle(len(rows))
-        return [data for _, _, data, _ in rows]
+            moved = [data for _, _, data, _ in rows]
+            events = tell(moved) if tell and moved else ()
+            enqueue = [(data, priority) for _, _, data, priority in rows]
+            batch = Batch(enqueue=enqueue, events=events)
+            self._apply(db, batch, True)
+        self._ring(batch)
+        return moved
 
     def next_due(self) -> float | None:
         rows = self._execute("SELECT min(timestamp) FROM schedule WHERE queue = ?", (self.name,))
@@ -393,6 +397,9 @@ class SqliteStorage(BaseStorage):
                 waiter.wait(timeout)
         return events or self._read_events(after, limit)
 
+    def wake_readers(self) -> None:
+        self._event_bell.ring_all()
+
     def last_event(self) -> int | None:
         rows = self._execute("SELECT max(id) FROM event WHERE queue = ?", (self.name,))
         last: int | None = rows[0][0]
@@ -410,16 +417,24 @@ class SqliteStorage(BaseStorage):
         self._pid = os.getpid()
         self._appended = 0
         self._live_folder_made = False
-        self._liveness = Liveness(self.live_folder)
+        self._liveness: Liveness = Liveness(self.live_folder)
         self._idle_bell = Doorbell(self.live_folder, "idle")
         self._result_bell = Doorbell(self.live_folder, "result")
         self._event_bell = Doorbell(self.live_folder, "event")
+
+    def _after_fork(self) -> None:
+        self._close_bells()
+        self._begin_anew()
+
+    def _close_bells(self) -> None:
+        for bell in (self._idle_bell, self._result_bell, self._event_bell):
+            bell.close()
 
     @contextmanager
     def _db(self) -> Iterator[sqlite3.Connection]:
         """Give this process's connection to one thread at a time."""
         if self._pid != os.getpid():
-            self._begin_anew()
+            self._after_fork()
         with self._lock:
             if self._connection is None:
                 self._connection = self._connect()
@@ -432,8 +447,8 @@ class SqliteStorage(BaseStorage):
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._db() as db:
-            db.execute("BEGIN IMMEDIATE")
-            try:
+            try:  # from here on: a task may be interrupted wherever it uses the queue
+                db.execute("BEGIN IMMEDIATE")
                 yield db
                 db.execute("COMMIT")
             except BaseException:
@@ -445,9 +460,10 @@ class SqliteStorage(BaseStorage):
         return int(self._execute(sql, (self.name,))[0][0])
 
     def _connect(self) -> sqlite3.Connection:
+        db: sqlite3.Connection | None = None
         try:
             os.close(os.open(self.filename, os.O_CREAT | os.O_RDWR, 0o600))
-            db: sqlite3.Connection = sqlite3.connect(
+            db = sqlite3.connect(
                 self.filename,
                 timeout=self.timeout,
                 isolation_level=None,
@@ -456,6 +472,8 @@ class SqliteStorage(BaseStorage):
             )
             self._prepare(db)
         except (OSError, sqlite3.DatabaseError) as error:
+            if db is not None:
+                db.close()
             raise ConfigurationError(
                 f"cannot use {self.filename} as a queue: {error}. "
                 f"Check that the folder exists, that it can be written to, and that the file is "
@@ -468,12 +486,16 @@ class SqliteStorage(BaseStorage):
         db.execute(f"PRAGMA synchronous = {'FULL' if self.fsync else 'NORMAL'}")
         db.execute(f"PRAGMA cache_size = {-1024 * int(self.cache_mb)}")
         autoincrement = "AUTOINCREMENT" if self.strict_fifo else ""
-        db.executescript(_SCHEMA.format(autoincrement=autoincrement))
+        db.execute("BEGIN IMMEDIATE")  # others may be opening the same new file
+        for statement in _SCHEMA.format(autoincrement=autoincrement).split(";"):
+            db.execute(statement)
         for table, column, kind in _OWN_COLUMNS:
             names = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
             if column not in names:
                 db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
-        db.executescript(_INDEXES)
+        for statement in _INDEXES.split(";"):
+            db.execute(statement)
+        db.execute("COMMIT")
 
     def _set_journal_mode(self, db: sqlite3.Connection) -> None:
         """Set the journal mode; Sqlite does not wait for that by itself when others set it too."""
@@ -494,11 +516,21 @@ class SqliteStorage(BaseStorage):
 
     def _owner(self, slot: str) -> str:
         if self._pid != os.getpid():
-            self._begin_anew()
-        self._make_live_folder()
-        return f"{self._liveness.hold()}/{slot}"
+            self._after_fork()
+        with self._lock:  # or two workers' first claims would take a slot each
+            self._make_live_folder()
+            return f"{self._liveness.hold()}/{slot}"
 
     # -- within the connection ----------------------------------------------------------------
+
+    def _release_all(self, process: str) -> int:
+        """Put back what the workers of a dead process had; return how many messages."""
+        with self._transaction() as db:
+            return db.execute(
+                "UPDATE task SET claimed_by = NULL, deliveries = ifnull(deliveries, 0) + 1"
+                " WHERE queue = ? AND claimed_by >= ? AND claimed_by < ?",
+                (self.name, f"{process}/", f"{process}0"),  # "0" comes after "/"
+            ).rowcount
 
     def _claim(self, owner: str) -> Claim | None:
         rows = self._execute(_CLAIM, {"slot": owner, "queue": self.name})

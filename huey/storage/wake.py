@@ -11,7 +11,7 @@ import os
 import socket
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -22,10 +22,14 @@ from huey.utils import make_id
 FLOOD: Final = 8
 
 _LONGEST_PATH: Final = 100  # of a socket's address; the systems' limits are 104 and 108 bytes
+_OPEN_FILES: Final = "/proc/self/fd"  # on Linux: a short way to a folder with a long name
 
 
 class BellWaiter:
-    """One thread's wait. It is good for one ring; make a new one for the next."""
+    """One thread's wait. It is good for one ring; make a new one for the next.
+
+    ``rung`` says whether it rang; that is final once the bell's ``waiting`` was left.
+    """
 
     def __init__(self) -> None:
         self._ringing = threading.Lock()
@@ -66,8 +70,8 @@ class Bell:
             return False
         with self._lock:
             waiters = self._waiters.pop(key, [])
-        for waiter in waiters:
-            waiter.ring()
+            for waiter in waiters:
+                waiter.ring()
         return bool(waiters)
 
     def ring_some(self, key: str, count: int = 1) -> int:
@@ -79,8 +83,8 @@ class Bell:
             woken = [waiters.pop() for _ in range(min(count, len(waiters)))]
             if not waiters:
                 self._waiters.pop(key, None)
-        for waiter in woken:
-            waiter.ring()
+            for waiter in woken:
+                waiter.ring()
         return len(woken)
 
     def ring_all(self) -> None:
@@ -104,8 +108,8 @@ class Doorbell(Bell):
     :param topic: beginning of the sockets' names; only doorbells of one topic hear each other.
 
     One thread listens for the whole process, and only while somebody waits. Where there are no
-    such sockets (other systems, paths that are too long), nothing is heard from other processes
-    and waits end by their timeout.
+    such sockets (other systems, or a folder whose name is too long where there is no ``/proc``),
+    nothing is heard from other processes and waits end by their timeout.
     """
 
     def __init__(self, folder: str, topic: str) -> None:
@@ -115,11 +119,13 @@ class Doorbell(Bell):
         self._pid = os.getpid()
         self._socket: socket.socket | None = None
         self._sender: socket.socket | None = None
+        self._folder_fd: int | None = None
         self._name = ""
+        self._unlink: Callable[[], object] = bool
         self._somebody = threading.Event()
-        self._closed = False
         self._thread: threading.Thread | None = None
-        self._works = hasattr(socket, "AF_UNIX") and len(folder) + 32 < _LONGEST_PATH
+        self._short = len(os.fsencode(folder)) + 32 < _LONGEST_PATH
+        self._works = hasattr(socket, "AF_UNIX") and (self._short or os.path.isdir(_OPEN_FILES))
 
     @contextmanager
     def waiting(self, key: str) -> Iterator[BellWaiter]:
@@ -136,26 +142,23 @@ class Doorbell(Bell):
         if self._pid != os.getpid():
             self._begin_anew()
         for name in self._others():
-            self._send(os.path.join(self.folder, name), text.encode())
+            self._send(name, text.encode())
 
     def close(self) -> None:
         """Stop listening and remove the socket."""
-        thread, self._thread = self._thread, None
-        if self._pid != os.getpid() or self._socket is None:
-            return
-        self._closed = True
-        self._somebody.set()
-        self._send(os.path.join(self.folder, self._name), b"")
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(5)
-        with contextlib.suppress(OSError):
-            os.unlink(os.path.join(self.folder, self._name))
-        self._socket.close()
-        self._socket = None
-        if self._sender is not None:
-            self._sender.close()
-            self._sender = None
-        self._closed = False
+        if self._pid != os.getpid():
+            self._begin_anew()
+        with self._lock:
+            thread, self._thread = self._thread, None
+            sock, self._socket = self._socket, None
+        if sock is not None:
+            self._somebody.set()
+            self._send(self._name, b"")
+            if thread is not None and thread is not threading.current_thread():
+                thread.join(5)
+            self._unlink()
+            sock.close()
+        self._close_ways_out()
 
     def heard(self, text: str) -> None:
         """Wake whom a datagram from another process is meant for."""
@@ -171,17 +174,36 @@ class Doorbell(Bell):
             return []
         return [name for name in names if name.startswith(self.topic) and name != self._name]
 
-    def _send(self, address: str, data: bytes) -> None:
-        if self._sender is None:
-            self._sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            self._sender.setblocking(False)
+    def _address(self, name: str) -> str:
+        """Return where a socket is; called with the lock held."""
+        if self._short:
+            return os.path.join(self.folder, name)
+        if self._folder_fd is None:
+            self._folder_fd = os.open(self.folder, os.O_RDONLY)
+        return f"{_OPEN_FILES}/{self._folder_fd}/{name}"
+
+    def _send(self, name: str, data: bytes) -> None:
         try:
-            self._sender.sendto(data, address)
+            with self._lock:
+                if self._sender is None:
+                    self._sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+                    self._sender.setblocking(False)
+                sender, address = self._sender, self._address(name)
+            sender.sendto(data, address)
         except ConnectionRefusedError:  # its process died
             with contextlib.suppress(OSError):
-                os.unlink(address)
+                os.unlink(os.path.join(self.folder, name))
         except OSError:  # gone in this moment, or full: then it has enough to wake up for
             pass
+
+    def _close_ways_out(self) -> None:
+        with self._lock:
+            sender, self._sender = self._sender, None
+            folder_fd, self._folder_fd = self._folder_fd, None
+        if sender is not None:
+            sender.close()
+        if folder_fd is not None:
+            os.close(folder_fd)
 
     def _listen(self) -> None:
         if self._pid != os.getpid():
@@ -192,37 +214,47 @@ class Doorbell(Bell):
 
     def _start_listener(self) -> None:
         try:
-            self._socket, self._name = self._bind()
+            sock = self._bind()
             thread = threading.Thread(
-                target=self._hear, args=(self._socket,), name="huey-doorbell", daemon=True
+                target=self._hear, args=(sock,), name="huey-doorbell", daemon=True
             )
+            self._socket = sock
             thread.start()
         except (OSError, RuntimeError):  # no such sockets here, or no threads
             self._works = False
         else:
             self._thread = thread
 
-    def _bind(self) -> tuple[socket.socket, str]:
+    def _bind(self) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        path = os.path.join(self.folder, f"{self.topic}.{os.getpid()}.{make_id()[:8]}")
-        sock.bind(path)
-        weakref.finalize(self, _unlink_own, path, os.getpid())
-        return sock, os.path.basename(path)
+        name = f"{self.topic}.{os.getpid()}.{make_id()[:8]}"
+        try:
+            sock.bind(self._address(name))
+        except OSError:
+            sock.close()
+            raise
+        self._name = name
+        path = os.path.join(self.folder, name)
+        self._unlink = weakref.finalize(self, _unlink_own, path, os.getpid())
+        return sock
 
     def _begin_anew(self) -> None:
         """Forget what a fork has copied: the parent's listener, waiters and locks."""
-        for sock in (self._socket, self._sender):
-            if sock is not None:
-                sock.close()
+        sock, sender, folder_fd = self._socket, self._sender, self._folder_fd
         Doorbell.__init__(self, self.folder, self.topic)
+        for copy in (sock, sender):
+            if copy is not None:
+                copy.close()
+        if folder_fd is not None:
+            os.close(folder_fd)
 
     def _hear(self, sock: socket.socket) -> None:
         """Hand on what comes in, until `close`."""
         in_a_row = 0
-        while not self._closed:
+        while self._socket is sock:
             if not self._waiters:
                 self._somebody.clear()
-                if not self._waiters and not self._closed:
+                if not self._waiters and self._socket is sock:
                     self._somebody.wait()
                 continue
             try:

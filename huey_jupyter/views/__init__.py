@@ -1,6 +1,7 @@
 """How cards, groups and the queue look: HTML and plain text. The widget is in `views.widget`."""
 
-from huey_jupyter.views.html import card_html, group_html, status_html
+from huey_jupyter.views.card import card_html, status_html
+from huey_jupyter.views.group import group_html
 from huey_jupyter.views.text import card_text, group_text, status_text
 
 __all__ = [

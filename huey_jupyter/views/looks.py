@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 Look: TypeAlias = Callable[..., Markup]
 
-RULE: Final = re.compile(r"\.hj(?:-([\w-]+))? \{([^}]*)\}")
+RULE: Final = re.compile(r"\.hj(?:-([\w-]+))?(?:\.hj-[\w-]+)? \{([^}]*)\}")
 DECLARATION: Final = re.compile(r"([\w-]+):\s*([^;]+);")
 USE: Final = re.compile(r"var\((--hj-[\w-]+)\)")
 LIVE_ONLY: Final = "/* --- live only"

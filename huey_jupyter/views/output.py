@@ -16,7 +16,7 @@ from huey_jupyter.views.bundles import Shown, pick
 from huey_jupyter.views.looks import Look
 from huey_jupyter.views.words import plural
 
-LIVE_LINES: Final = 200  # while it runs the card shows the end of it, ten times a second
+LIVE_LINES: Final = 100  # while it runs the card shows the end of it, ten times a second
 PAGE: Final = 50  # lines that stay one piece of the page, so that a selection in them survives
 
 

@@ -11,7 +11,7 @@ from huey_jupyter.log import Gap, Line
 from huey_jupyter.views import words
 from huey_jupyter.views.ansi import ansi_text
 from huey_jupyter.views.bundles import text_of
-from huey_jupyter.views.html import FAILURES, MAX_FAILURES, MAX_SQUARES
+from huey_jupyter.views.group import FAILURES, MAX_FAILURES, MAX_SQUARES
 
 BAR: Final = 20
 SQUARES_A_LINE: Final = 50

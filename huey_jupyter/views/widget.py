@@ -11,7 +11,7 @@ from typing import Any, Final
 import anywidget
 import traitlets
 
-from huey_jupyter.views.html import VERBS
+from huey_jupyter.views.offers import VERBS
 
 OnVerb = Callable[[str, str], object]
 

@@ -152,10 +152,9 @@ def group_timing(group: Group, cards: list[Card], now: float) -> list[Fact]:
     return times
 
 
-def square_title(number: int, card: Card) -> str:
-    seconds = card.seconds if card.terminal else None
-    spent = "" if seconds is None else f" · {duration(seconds)}"
-    return f"task {number} · {card.state.word}{spent}"
+def spent(card: Card) -> str:
+    """Return how long a task took that is over."""
+    return duration(card.seconds) if card.terminal and card.seconds is not None else ""
 
 
 # --- numbers ---
@@ -203,7 +202,8 @@ def moment(at: float, now: float) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    ending = "" if count == 1 else "es" if noun.endswith("s") else "s"
+    return f"{count:,} {noun}{ending}"
 
 
 # --- the queue ---
@@ -213,7 +213,8 @@ def workers(facts: Mapping[str, Any]) -> str:
     count = facts.get("workers") or 0
     if not count:
         return "no worker is running"
-    return plural(count, f"{facts.get('kind') or 'worker'}".removesuffix("s"))
+    kind = str(facts.get("kind") or "worker")
+    return plural(count, f"{kind} worker" if kind == "asyncio" else kind)
 
 
 def status_counts(facts: Mapping[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ function render({ model, el }) {
     const fresh = document.createElement("div");
     fresh.innerHTML = model.get("html");
     fillPictures(fresh, model.get("pictures"));
+    for (const fold of fresh.querySelectorAll("details")) fold.dataset.opens = fold.open;
     const focused = root.contains(document.activeElement);
     const sticking = [...root.querySelectorAll("[data-stick]")].filter(atBottom);
     morphChildren(root, fresh);
@@ -23,13 +24,14 @@ function render({ model, el }) {
       root.firstElementChild?.focus({ preventScroll: true });
     }
     tick(root);
+    for (const grid of root.querySelectorAll("[data-squares]")) drawSquares(grid);
     showPicked(root);
   };
   const click = (event) => {
     const button = event.target.closest("button");
     if (!button || button.getAttribute("aria-disabled")) return;
     if (button.dataset.verb) ask(button, model);
-    else if (button.dataset.key) pick(root, button);
+    else pick(root, button);
   };
 
   root.addEventListener("click", click);
@@ -60,18 +62,15 @@ function morph(have, want) {
     else have.data = want.data;
   } else if (have.nodeType === Node.ELEMENT_NODE) {
     morphAttributes(have, want);
-    if (!("picked" in have.dataset)) morphChildren(have, want);
+    if (!("picked" in have.dataset || "squares" in have.dataset)) morphChildren(have, want);
   }
 }
 
 function morphAttributes(have, want) {
-  const kept = ["data-seen", "data-was-open", "aria-pressed"];
+  const kept = ["data-seen", "aria-pressed"];
   if (have.localName === "details") {
     // Python says how it opens; from then on it is the reader's, until Python says otherwise.
-    const open = want.hasAttribute("open");
-    have.dataset.wasOpen ??= String(have.open);
-    if (have.dataset.wasOpen !== String(open)) have.open = open;
-    have.dataset.wasOpen = String(open);
+    if (have.dataset.opens !== want.dataset.opens) have.open = want.open;
     kept.push("open");
   }
   if ("picked" in have.dataset) kept.push("hidden");
@@ -150,6 +149,31 @@ function clock(seconds) {
 
 // --- the squares of a group: one of them in the tab order, arrows move on, the chosen one is told ---
 
+// A square travels as a letter, which the legend explains, and how long the task took.
+function drawSquares(grid) {
+  const legend = JSON.parse(grid.dataset.legend);
+  const codes = grid.dataset.squares.split("|");
+  while (grid.children.length > codes.length) grid.lastChild.remove();
+  codes.forEach((code, index) => {
+    const square = grid.children[index] ?? grid.appendChild(newSquare(index));
+    if (square.dataset.code === code) return;
+    const [tone, shape, word] = legend[code[0]];
+    const spent = code.length > 1 ? ` · ${code.slice(1)}` : "";
+    square.dataset.code = code;
+    square.className = `hj-square hj-square-${tone}`;
+    square.textContent = shape;
+    square.title = `task ${index + 1} · ${word}${spent}`;
+    square.setAttribute("aria-label", square.title);
+  });
+}
+
+function newSquare(index) {
+  const square = document.createElement("button");
+  square.type = "button";
+  square.tabIndex = index ? -1 : 0;
+  return square;
+}
+
 function pick(root, square) {
   const old = root.querySelector("[aria-pressed=true]");
   old?.setAttribute("aria-pressed", "false");
@@ -168,7 +192,7 @@ function showPicked(root) {
 
 function walk(root, event) {
   const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-  const square = event.target.closest("[role=group] [role=group] > button");
+  const square = event.target.closest("[data-squares] > button");
   if (!step || !square) return;
   const squares = [...square.parentElement.children];
   const next = squares[squares.indexOf(square) + step];

@@ -1,0 +1,32 @@
+"""The first tutorial, run in the browser as a reader would."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from labpage import until
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.kernel]
+
+TUTORIAL = Path(__file__).parents[2] / "notebooks" / "01_first_task.ipynb"
+
+
+def test_the_first_tutorial_runs_from_top_to_bottom(notebook):
+    shutil.copy(TUTORIAL, notebook.lab.folder)
+    notebook.open_file(TUTORIAL.name)
+    notebook.run_all()
+
+    for number in notebook.code_cells():
+        until(
+            lambda n=number: errors_under(notebook, n) or notebook.prompt(n)[1:-2].isdigit(),
+            f"cell {number}",
+        )
+        assert not errors_under(notebook, number)
+
+    expect(notebook.page.locator(".hj-root")).to_have_count(0)
+    notebook.screenshot("tutorial")
+
+
+def errors_under(notebook, number):
+    return [output for output in notebook.outputs(number) if output["output_type"] == "error"]

@@ -1,0 +1,96 @@
+"""A Huey on each storage in turn, a worker to step by hand, a consumer, and a clock to turn."""
+
+import threading
+import time
+from functools import partial
+
+import pytest
+
+from huey import MemoryHuey, SqliteHuey
+from huey.consumer import Worker
+
+MAKE = {
+    "memory": lambda folder, **options: MemoryHuey("test", **options),
+    "sqlite": lambda folder, **options: SqliteHuey("test", filename=folder / "huey.db", **options),
+}
+
+
+@pytest.fixture(params=MAKE)
+def make_huey(request, tmp_path):
+    """Make a Huey with options; all are stopped and closed afterwards."""
+    threads = set(threading.enumerate())
+    made = []
+
+    def make(**options):
+        made.append(MAKE[request.param](tmp_path, **options))
+        return made[-1]
+
+    yield make
+
+    for huey in made:
+        for consumer in list(huey.consumers):
+            consumer.stop()
+        huey.storage.close()
+    assert set(threading.enumerate()) - threads == set()
+
+
+@pytest.fixture
+def huey(make_huey):
+    return make_huey(events=True)
+
+
+@pytest.fixture
+def memory_huey():
+    huey = MemoryHuey("test", events=True)
+    yield huey
+    for consumer in list(huey.consumers):
+        consumer.stop()
+
+
+def work_off(huey):
+    """Run what is on the queue, here and now, and return how many messages there were."""
+    worker = Worker(huey, "by hand", f"hand.{id(huey)}")
+    return sum(1 for _ in iter(partial(worker.step, 0), False))
+
+
+@pytest.fixture
+def work(huey):
+    return partial(work_off, huey)
+
+
+@pytest.fixture
+def consumer(huey):
+    with huey.create_consumer(workers=2) as consumer:
+        yield consumer
+
+
+@pytest.fixture
+def pass_time(monkeypatch):
+    """Turn the clock on by so many seconds."""
+    real, passed = time.time, []
+    monkeypatch.setattr(time, "time", lambda: real() + sum(passed))
+    return passed.append
+
+
+@pytest.fixture
+def story(huey):
+    """Return what happened to a task, the kinds of its events in order."""
+
+    def story(result, *kinds):
+        huey.events.flush()
+        events = [event for _, event in huey.events.read() if event["task"] == result.id]
+        return [event["kind"] for event in events if not kinds or event["kind"] in kinds]
+
+    return story
+
+
+@pytest.fixture
+def signals(huey):
+    """Return the signals sent so far: name, task id, and what came with them."""
+    sent = []
+
+    @huey.signal()
+    def note(signal, task, *args):
+        sent.append((signal, task.id, *args))
+
+    return sent

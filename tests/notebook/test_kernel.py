@@ -1,0 +1,172 @@
+"""Whole notebooks in a kernel, as nbclient, papermill and CI run them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient.exceptions import CellExecutionError
+
+pytestmark = pytest.mark.kernel
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+TUTORIAL = Path(__file__).parents[2] / "notebooks" / "01_first_task.ipynb"
+
+
+def bundles(cell: Any) -> list[dict[str, Any]]:
+    return [output.data for output in cell.outputs if "data" in output]
+
+
+def printed(cell: Any) -> str:
+    return "".join(o.text for o in cell.outputs if o.output_type == "stream")
+
+
+def test_a_card_ends_as_html_with_its_value(run_notebook: Callable[..., Any]) -> None:
+    notebook = run_notebook(
+        "%load_ext huey_jupyter",
+        "%%huey_task sum_up -o res\nfrom huey import track\nimport time\ntotal = 0\n"
+        "for i in track(range(20)):\n    time.sleep(0.02)\n    total += i\nprint('ready')\ntotal",
+        "res.get(blocking=True)",
+    )
+
+    [card] = bundles(notebook.cells[1])
+    assert set(card) == {"text/html", "text/plain"}
+    assert "done" in card["text/plain"]
+    assert "190" in card["text/plain"]
+    assert "ready" in card["text/plain"]
+    assert "sum_up" in card["text/html"]
+    assert bundles(notebook.cells[2])[0]["text/plain"] == "190"
+
+
+def test_a_card_that_ends_while_no_cell_runs_is_brought_up_to_date_by_the_next(
+    run_notebook: Callable[..., Any],
+) -> None:
+    notebook = run_notebook(
+        "%load_ext huey_jupyter",
+        "%%huey_task late\nimport time\ntime.sleep(0.3)",
+        "%huey wait",
+    )
+
+    [card] = bundles(notebook.cells[1])
+    assert WIDGET not in card
+    assert "done" in card["text/plain"]
+
+
+def test_a_group_ends_as_html(run_notebook: Callable[..., Any]) -> None:
+    notebook = run_notebook(
+        "%load_ext huey_jupyter",
+        "@huey.task()\ndef square(x):\n    if x == 3: raise ValueError('three')\n    return x * x",
+        "g = square.map(range(6))\ng",
+        "%huey wait",
+        "g[0].get(), g[5].get()",
+    )
+
+    [grid] = bundles(notebook.cells[2])
+    assert WIDGET not in grid
+    assert "5 done" in grid["text/plain"]
+    assert "1 failed" in grid["text/plain"]
+    assert bundles(notebook.cells[4])[0]["text/plain"] == "(0, 25)"
+
+
+def test_wait_raises_if_the_task_fails(run_notebook: Callable[..., Any]) -> None:
+    with pytest.raises(CellExecutionError, match="the task failed"):
+        run_notebook("%load_ext huey_jupyter", "%%huey_task --wait\n1 / 0")
+
+
+def test_bad_options_are_one_line_without_a_traceback(run_notebook: Callable[..., Any]) -> None:
+    for line in ("-o 1x", "--retries many", "--export 1,2", "--nonsense"):
+        notebook = run_notebook(
+            "%load_ext huey_jupyter", f"%%huey_task {line}\n1", allow_errors=True
+        )
+        text = printed(notebook.cells[1])
+        assert "UsageError" in text
+        assert "Traceback" not in text
+
+
+def test_a_syntax_error_is_the_cells_own(run_notebook: Callable[..., Any]) -> None:
+    notebook = run_notebook("%load_ext huey_jupyter", "%%huey_task\n1 +", allow_errors=True)
+
+    [error] = [o for o in notebook.cells[1].outputs if o.output_type == "error"]
+    assert error.ename == "SyntaxError"
+    assert "huey_jupyter" not in "".join(error.traceback)
+
+
+def test_the_result_shown_again_shows_the_same_card(run_notebook: Callable[..., Any]) -> None:
+    notebook = run_notebook(
+        "%load_ext huey_jupyter", "%%huey_task again -o res --wait\n'value'", "res", "repr(res)"
+    )
+
+    first, second = bundles(notebook.cells[1])[0], bundles(notebook.cells[2])[0]
+    assert first["text/plain"] == second["text/plain"]
+    assert "<Result: task " in bundles(notebook.cells[3])[0]["text/plain"]
+
+
+def test_status_says_how_the_queue_is(run_notebook: Callable[..., Any]) -> None:
+    notebook = run_notebook("%load_ext huey_jupyter", "%%huey_task --wait\n1", "%huey")
+
+    [status] = bundles(notebook.cells[2])
+    assert "2 threads" in status["text/plain"]
+    assert "1 done" in status["text/plain"]
+
+
+def test_unloading_turns_live_cards_into_html(run_notebook: Callable[..., Any]) -> None:
+    notebook = run_notebook(
+        "%load_ext huey_jupyter",
+        "%%huey_task endless\nimport time\nwhile True: time.sleep(0.01)",
+        "%unload_ext huey_jupyter",
+        "print('still here')",
+    )
+
+    [card] = bundles(notebook.cells[1])
+    assert WIDGET not in card
+    assert printed(notebook.cells[3]) == "still here\n"
+
+
+def test_jupyter_execute_leaves_the_tutorial_finished(tmp_path: Path) -> None:
+    executed = tmp_path / "executed.ipynb"
+    command = [sys.executable, "-m", "jupyter", "execute", f"--output={executed}", str(TUTORIAL)]
+    subprocess.run(command, check=True, timeout=120, capture_output=True)
+
+    notebook = nbformat.read(executed, as_version=4)
+    outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
+    text = json.dumps(outputs)
+    assert not [o for o in outputs if o.output_type == "error"]
+    assert not [o for o in outputs if o.get("name") == "stderr"]
+    assert WIDGET not in text
+    assert "Loading widget" not in text
+    cards = [o.data["text/plain"] for o in outputs if "text/html" in o.get("data", {})]
+    assert len(cards) == 6
+    assert not [card for card in cards[:-1] if "running" in card or "queued" in card.split("\n")[0]]
+
+
+def test_a_terminal_shows_cards_as_text(tmp_path: Path) -> None:
+    lines = [
+        "%load_ext huey_jupyter",
+        "@huey.task()",
+        "def add(a, b): return a + b",
+        "",
+        "res = add(2, 3)",
+        "res.get(blocking=True)",
+        "res",
+        "exit",
+    ]
+    command = [sys.executable, "-m", "IPython", "--simple-prompt", "--colors=NoColor"]
+    done = subprocess.run(
+        command,
+        input="\n".join(lines) + "\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={**os.environ, "IPYTHONDIR": str(tmp_path)},
+    )
+
+    assert "✓ done   add(2, 3)" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr

@@ -1,0 +1,718 @@
+"""What every storage promises."""
+
+import threading
+import time
+from functools import partial
+from itertools import chain
+
+import pytest
+from waiting import PATIENCE, at_once, started
+
+from huey.constants import EmptyData
+from huey.storage import Batch, Claim
+
+KEPT = 10_000  # events
+LEEWAY = 500  # how many more may be there before a storage tidies up
+
+
+def drain(storage):
+    """Take everything off the queue, the next message first."""
+    return list(iter(storage.dequeue, None))
+
+
+def claim_within(storage, slot="a", seconds=PATIENCE):
+    """Claim a message, as often as it takes: a single claim may end early."""
+    deadline = time.monotonic() + seconds
+    claim = None
+    while claim is None and time.monotonic() < deadline:
+        claim = storage.claim(slot, deadline - time.monotonic())
+    return claim
+
+
+# --- the queue -------------------------------------------------------------------------------
+
+
+def test_messages_come_out_in_the_order_they_went_in(storage):
+    for n in range(5):
+        storage.enqueue(b"%d" % n)
+
+    assert drain(storage) == [b"0", b"1", b"2", b"3", b"4"]
+
+
+def test_an_empty_queue_gives_none(storage):
+    assert storage.dequeue() is None
+    assert storage.claim("a") is None
+
+
+def test_a_higher_priority_comes_out_first(storage):
+    for data, priority in [(b"low", -1), (b"none", None), (b"high", 2.5), (b"some", 1)]:
+        storage.enqueue(data, priority)
+
+    assert drain(storage) == [b"high", b"some", b"none", b"low"]
+
+
+def test_no_priority_is_priority_zero(storage):
+    storage.enqueue(b"first")
+    storage.enqueue(b"second", 0)
+    storage.enqueue(b"third", None)
+
+    assert drain(storage) == [b"first", b"second", b"third"]
+
+
+def test_messages_of_one_priority_keep_their_order(storage):
+    for n in range(6):
+        storage.enqueue(b"%d" % n, n % 2)
+
+    assert drain(storage) == [b"1", b"3", b"5", b"0", b"2", b"4"]
+
+
+def test_a_message_may_be_empty_or_any_bytes(storage):
+    messages = [b"", bytes(range(256)), b"x" * 100_000]
+    for message in messages:
+        storage.enqueue(message)
+
+    assert drain(storage) == messages
+
+
+def test_the_queue_can_be_looked_at_without_taking_anything(storage):
+    storage.enqueue(b"low", 1)
+    storage.enqueue(b"high", 2)
+
+    assert storage.enqueued_items() == [b"high", b"low"]
+    assert storage.queue_size() == 2
+
+
+@pytest.mark.parametrize("limit", [0, 1, 3, 5, 9])
+def test_a_look_at_the_queue_shows_exactly_as_many_as_asked_for(storage, limit):
+    for n in range(5):
+        storage.enqueue(b"%d" % n, -n)
+
+    assert storage.enqueued_items(limit) == [b"%d" % n for n in range(5)][:limit]
+
+
+def test_a_flushed_queue_is_empty(storage):
+    storage.enqueue(b"a")
+
+    storage.flush_queue()
+
+    assert storage.queue_size() == 0
+    assert storage.dequeue() is None
+
+
+def test_each_message_is_taken_once_by_several_threads(storage):
+    for n in range(400):
+        storage.enqueue(b"%d" % n)
+
+    taken = at_once(*[partial(drain, storage)] * 4)
+
+    assert sorted(chain(*taken)) == sorted(b"%d" % n for n in range(400))
+
+
+def test_nothing_is_lost_when_several_threads_enqueue(storage):
+    def enqueue(name):
+        for n in range(100):
+            storage.enqueue(b"%s %d" % (name, n))
+
+    at_once(partial(enqueue, b"a"), partial(enqueue, b"b"))
+
+    found = drain(storage)
+    for name in (b"a", b"b"):
+        kept = [message for message in found if message.startswith(name)]
+        assert kept == [b"%s %d" % (name, n) for n in range(100)]
+
+
+# --- the schedule ----------------------------------------------------------------------------
+
+
+def test_due_messages_are_taken_off_the_schedule_the_earliest_first(storage, at):
+    for data, seconds in [(b"c", 3), (b"a", 1), (b"b", 2), (b"later", 4)]:
+        storage.add_to_schedule(data, at(seconds))
+
+    assert storage.read_schedule(at(3)) == [b"a", b"b", b"c"]
+    assert storage.read_schedule(at(3)) == []
+    assert storage.schedule_size() == 1
+
+
+def test_messages_due_at_the_same_time_keep_their_order(storage, at):
+    for n in range(5):
+        storage.add_to_schedule(b"%d" % n, at(1))
+
+    assert storage.read_schedule(at(1)) == [b"0", b"1", b"2", b"3", b"4"]
+
+
+def test_a_message_is_due_at_its_time_and_not_a_microsecond_before(storage, at):
+    storage.add_to_schedule(b"a", at(1))
+
+    assert storage.read_schedule(at(1 - 1e-6)) == []
+    assert storage.read_schedule(at(1)) == [b"a"]
+
+
+def test_the_schedule_can_be_looked_at_without_taking_anything(storage, at):
+    storage.add_to_schedule(b"later", at(2))
+    storage.add_to_schedule(b"soon", at(1))
+
+    assert storage.scheduled_items() == [b"soon", b"later"]
+    assert storage.scheduled_items(1) == [b"soon"]
+    assert storage.scheduled_items(0) == []
+    assert storage.schedule_size() == 2
+
+
+def test_a_flushed_schedule_is_empty(storage, at):
+    storage.add_to_schedule(b"a", at(1))
+
+    storage.flush_schedule()
+
+    assert storage.schedule_size() == 0
+    assert storage.read_schedule(at(2)) == []
+    assert storage.next_due() is None
+
+
+def test_due_messages_move_to_the_queue_in_order_and_in_pieces(storage, at):
+    for n in range(5):
+        storage.add_to_schedule(b"%d" % n, at(n))
+
+    assert storage.move_due(at(3), limit=2) == [b"0", b"1"]
+    assert storage.move_due(at(3), limit=9) == [b"2", b"3"]
+    assert storage.move_due(at(3), limit=9) == []
+    assert storage.enqueued_items() == [b"0", b"1", b"2", b"3"]
+    assert storage.scheduled_items() == [b"4"]
+
+
+def test_a_moved_message_keeps_its_priority(storage, at):
+    storage.enqueue(b"waiting", 1)
+    storage.write(Batch(schedule=[(b"low", at(1), -1), (b"none", at(2), None)]))
+    storage.write(Batch(schedule=[(b"high", at(3), 2)]))
+
+    storage.move_due(at(3))
+
+    assert storage.enqueued_items() == [b"high", b"waiting", b"none", b"low"]
+
+
+def test_moving_writes_the_events_that_tell_of_it(storage, at):
+    storage.add_to_schedule(b"a", at(1))
+    storage.add_to_schedule(b"b", at(2))
+
+    storage.move_due(at(2), tell=lambda messages: [m + b" moved" for m in messages])
+    storage.move_due(at(2), tell=lambda messages: [b"never called"])
+
+    assert [data for _, data in storage.read_events()] == [b"a moved", b"b moved"]
+
+
+def test_each_due_message_is_moved_once_by_several_schedulers(storage, at):
+    storage.write(Batch(schedule=[(b"%d" % n, at(n), None) for n in range(200)]))
+
+    def move():
+        return list(chain(*(storage.move_due(at(200), limit=20) for _ in range(10))))
+
+    moved = at_once(move, move, move)
+
+    assert sorted(chain(*moved)) == sorted(b"%d" % n for n in range(200))
+    assert storage.queue_size() == 200
+
+
+def test_it_is_known_when_the_next_message_is_due(storage, at):
+    assert storage.next_due() is None
+
+    storage.add_to_schedule(b"b", at(20))
+    storage.add_to_schedule(b"a", at(10))
+
+    assert storage.next_due() == (at(10) - at(0)).total_seconds() + 1906545600  # noon, in UTC
+    storage.move_due(at(10))
+    assert storage.next_due() == 1906545600 + 20
+
+
+def test_a_scheduled_message_wakes_who_waits_for_the_schedule_to_change(storage, at):
+    began = time.monotonic()
+
+    with started(lambda: storage.wait_schedule(2 * PATIENCE)) as (waiting,):
+        storage.add_to_schedule(b"a", at(1))
+        waiting.value()
+
+    assert time.monotonic() - began < PATIENCE
+
+
+def test_waiting_for_the_schedule_can_be_ended_before_it_began(storage):
+    began = time.monotonic()
+
+    storage.wake_schedule()
+    storage.wait_schedule(PATIENCE)
+
+    assert time.monotonic() - began < PATIENCE
+
+
+# --- values ----------------------------------------------------------------------------------
+
+
+def test_a_value_can_be_popped_once(storage):
+    storage.put_data("k", b"v")
+
+    assert storage.pop_data("k") == b"v"
+    assert storage.pop_data("k") is EmptyData
+
+
+def test_peeking_leaves_a_value_where_it_is(storage):
+    storage.put_data("k", b"v")
+
+    assert storage.peek_data("k") == b"v"
+    assert storage.peek_data("k") == b"v"
+    assert storage.has_data_for_key("k")
+
+
+def test_a_key_without_a_value_gives_empty_data(storage):
+    assert storage.peek_data("k") is EmptyData
+    assert storage.pop_data("k") is EmptyData
+    assert not storage.has_data_for_key("k")
+
+
+def test_an_empty_value_is_a_value(storage):
+    storage.put_data("k", b"")
+
+    assert storage.has_data_for_key("k")
+    assert storage.pop_data("k") == b""
+
+
+def test_a_later_value_replaces_an_earlier_one(storage):
+    storage.put_data("k", b"1")
+    storage.put_data("k", b"2")
+
+    assert storage.result_items() == {"k": b"2"}
+
+
+def test_putting_if_empty_keeps_the_first_value(storage):
+    assert storage.put_if_empty("k", b"1")
+    assert not storage.put_if_empty("k", b"2")
+
+    assert storage.peek_data("k") == b"1"
+
+
+def test_of_many_who_put_if_empty_one_wins(storage):
+    for key in "abcdefghij":
+        won = at_once(*(partial(storage.put_if_empty, key, b"%d" % n) for n in range(4)))
+
+        assert won.count(True) == 1
+        assert storage.peek_data(key) == b"%d" % won.index(True)
+
+
+def test_of_many_who_pop_a_value_one_gets_it(storage):
+    for key in "abcdefghij":
+        storage.put_data(key, b"v")
+
+        popped = at_once(*[partial(storage.pop_data, key)] * 4)
+
+        assert popped.count(b"v") == 1
+        assert popped.count(EmptyData) == 3
+
+
+def test_values_are_counted_listed_and_flushed(storage):
+    for n in range(3):
+        storage.put_data(f"k{n}", b"%d" % n)
+
+    assert storage.result_store_size() == 3
+    assert storage.result_items() == {"k0": b"0", "k1": b"1", "k2": b"2"}
+
+    storage.flush_results()
+
+    assert storage.result_store_size() == 0
+    assert storage.result_items() == {}
+
+
+@pytest.mark.parametrize("key", ["", "ключ", "../up", "a/b", "%", "'", 'a"b', "x" * 500, "a\0b"])
+def test_any_text_is_a_key(storage, key):
+    storage.put_data(key, b"v")
+    storage.put_data("other", b"w")
+
+    assert storage.peek_data(key) == b"v"
+    assert storage.pop_data(key) == b"v"
+    assert storage.result_items() == {"other": b"w"}
+
+
+# --- claim and acknowledge -------------------------------------------------------------------
+
+
+def test_a_claimed_message_is_in_flight_and_not_on_the_queue(storage):
+    storage.enqueue(b"m")
+
+    claim = storage.claim("a")
+
+    assert (claim.data, claim.deliveries) == (b"m", 0)
+    assert (storage.queue_size(), storage.inflight()) == (0, 1)
+    assert storage.enqueued_items() == []
+    assert storage.claim("b") is None
+    assert storage.dequeue() is None
+
+
+def test_flushing_the_queue_leaves_claimed_messages_to_their_workers(storage):
+    storage.enqueue(b"m")
+    claim = storage.claim("a")
+
+    storage.flush_queue()
+
+    assert storage.inflight() == 1
+    assert storage.finish("a", claim)
+
+
+def test_a_finished_claim_is_gone(storage):
+    storage.enqueue(b"m")
+
+    assert storage.finish("a", storage.claim("a"))
+
+    assert (storage.queue_size(), storage.inflight()) == (0, 0)
+
+
+def test_a_released_message_is_the_next_one_again(storage):
+    for n in range(3):
+        storage.enqueue(b"%d" % n)
+    first, second = storage.claim("a"), storage.claim("b")
+
+    storage.release("b", second)
+    storage.release("a", first)
+
+    assert storage.enqueued_items() == [b"0", b"1", b"2"]
+    assert storage.inflight() == 0
+
+
+def test_a_released_message_keeps_its_priority_and_its_deliveries(storage):
+    storage.enqueue(b"low", 1)
+    storage.enqueue(b"high", 2)
+    claim = storage.claim("a")
+
+    storage.release("a", claim)
+    storage.enqueue(b"higher", 3)
+
+    assert storage.enqueued_items() == [b"higher", b"high", b"low"]
+    storage.dequeue()
+    assert storage.claim("a")[1:] == (b"high", 0)
+
+
+def test_a_claim_is_released_once(storage):
+    storage.enqueue(b"m")
+    claim = storage.claim("a")
+
+    storage.release("a", claim)
+    storage.release("a", claim)
+
+    assert storage.enqueued_items() == [b"m"]
+
+
+def test_finishing_writes_all_that_follows(storage, at):
+    storage.enqueue(b"m")
+    batch = Batch(
+        results=[("k", b"v")],
+        endings=[("e", "none")],
+        enqueue=[(b"next", 1), (b"more", None)],
+        schedule=[(b"later", at(1), None)],
+        aside=[(b"odd", "cannot be read")],
+        events=[b"complete"],
+    )
+
+    assert storage.finish("a", storage.claim("a"), batch)
+
+    assert storage.peek_data("k") == b"v"
+    assert storage.peek_ending("e") == "none"
+    assert storage.enqueued_items() == [b"next", b"more"]
+    assert storage.scheduled_items() == [b"later"]
+    assert storage.aside_items() == [(b"odd", "cannot be read")]
+    assert [data for _, data in storage.read_events()] == [b"complete"]
+    assert storage.inflight() == 0
+
+
+def test_a_lost_claim_is_finished_without_what_would_follow(storage, at):
+    storage.enqueue(b"m")
+    claim = storage.claim("a")
+    storage.release("a", claim)
+    batch = Batch(
+        results=[("k", b"v")],
+        enqueue=[(b"next", None)],
+        schedule=[(b"later", at(1), None)],
+        aside=[(b"odd", "cannot be read")],
+        events=[b"complete"],
+    )
+
+    assert not storage.finish("a", claim, batch)
+
+    assert storage.enqueued_items() == [b"m"]
+    assert storage.scheduled_items() == []
+    assert storage.aside_items() == []
+    assert storage.peek_data("k") == b"v"
+    assert [data for _, data in storage.read_events()] == [b"complete"]
+
+
+def test_a_lost_claim_does_not_overwrite_the_result_of_the_other_worker(storage):
+    storage.enqueue(b"m")
+    late = storage.claim("late")
+    storage.release("late", late)
+    storage.finish("quick", storage.claim("quick"), Batch(results=[("k", b"quick")]))
+
+    assert not storage.finish("late", late, Batch(results=[("k", b"late")]))
+
+    assert storage.peek_data("k") == b"quick"
+
+
+def test_a_lost_claim_does_not_touch_the_claim_of_the_other_worker(storage):
+    storage.enqueue(b"m")
+    late = storage.claim("late")
+    storage.release("late", late)
+    quick = storage.claim("quick")
+
+    assert not storage.finish("late", late)
+    storage.release("late", late)
+
+    assert storage.inflight() == 1
+    assert storage.finish("quick", quick)
+
+
+def test_claims_of_living_workers_are_not_recovered(storage):
+    storage.enqueue(b"m")
+    claim = storage.claim("a")
+
+    assert storage.recover() == 0
+
+    assert storage.inflight() == 1
+    assert storage.finish("a", claim)
+
+
+def test_each_message_is_claimed_once_by_several_workers(storage):
+    for n in range(200):
+        storage.enqueue(b"%d" % n)
+
+    def work(slot):
+        done = []
+        while claim := storage.claim(slot):
+            storage.finish(slot, claim, Batch(results=[(claim.data.decode(), b"")]))
+            done.append(claim.data)
+        return done
+
+    done = at_once(*(partial(work, slot) for slot in "abcd"))
+
+    assert sorted(chain(*done)) == sorted(b"%d" % n for n in range(200))
+    assert storage.result_store_size() == 200
+
+
+def test_a_write_is_all_or_nothing_in_one_step(storage, at):
+    storage.write(Batch(results=[("k", b"v")], enqueue=[(b"m", 1)], events=[b"e"]))
+
+    assert storage.peek_data("k") == b"v"
+    assert storage.enqueued_items() == [b"m"]
+    assert [data for _, data in storage.read_events()] == [b"e"]
+
+
+# --- waking ----------------------------------------------------------------------------------
+
+
+def test_a_waiting_worker_wakes_when_something_is_enqueued(storage):
+    began = time.monotonic()
+
+    with started(lambda: claim_within(storage, seconds=2 * PATIENCE)) as (worker,):
+        storage.enqueue(b"m")
+        assert worker.value().data == b"m"
+
+    assert time.monotonic() - began < PATIENCE
+
+
+def test_a_waiting_worker_wakes_when_something_is_released(storage):
+    storage.enqueue(b"m")
+    claim = storage.claim("a")
+
+    with started(lambda: claim_within(storage, "b")) as (worker,):
+        storage.release("a", claim)
+        assert worker.value().data == b"m"
+
+
+def test_a_waiting_worker_wakes_when_something_becomes_due(storage, at):
+    storage.add_to_schedule(b"m", at(1))
+
+    with started(lambda: claim_within(storage)) as (worker,):
+        storage.move_due(at(1))
+        assert worker.value().data == b"m"
+
+
+def test_many_messages_at_once_wake_as_many_workers(storage):
+    with started(*(partial(claim_within, storage, slot) for slot in "abc")) as workers:
+        storage.write(Batch(enqueue=[(b"%d" % n, None) for n in range(3)]))
+        found = [worker.value().data for worker in workers]
+
+    assert sorted(found) == [b"0", b"1", b"2"]
+
+
+def test_waiting_workers_can_be_woken_with_nothing_to_do(storage):
+    began = time.monotonic()
+
+    with started(*[lambda: storage.claim("a", 3 * PATIENCE)] * 2) as workers:
+        while any(worker.thread.is_alive() for worker in workers):
+            storage.wake_claims()
+            workers[0].thread.join(0.005)
+        assert [worker.value() for worker in workers] == [None, None]
+
+    assert time.monotonic() - began < 2 * PATIENCE
+
+
+@pytest.mark.parametrize("what", ["result", "ending"])
+def test_waiting_for_a_result_ends_when_there_is_one(storage, what):
+    batch = Batch(results=[("k", b"v")]) if what == "result" else Batch(endings=[("k", "none")])
+    ready = threading.Event()
+
+    def wait():
+        with storage.waiting_for_result("k", 1.15, 1.0) as waiter:
+            ready.set()
+            return waiter.wait(2 * PATIENCE)
+
+    with started(wait) as (waiting,):
+        ready.wait(PATIENCE)
+        storage.write(batch)
+        assert waiting.value()
+
+
+def test_a_result_that_came_just_before_the_wait_is_not_missed(storage):
+    with storage.waiting_for_result("k", 1.15, 1.0) as waiter:
+        storage.put_data("k", b"v")
+
+        assert waiter.wait(PATIENCE)
+
+
+def test_waiting_for_a_result_is_not_ended_by_another_one(storage):
+    with storage.waiting_for_result("k", 1.15, 1.0) as waiter:
+        storage.put_data("other", b"v")
+
+        assert not waiter.wait(0.01)
+
+
+# --- endings and messages set aside ----------------------------------------------------------
+
+
+def test_the_latest_ending_of_a_task_is_remembered(storage):
+    storage.put_ending("k", "revoked")
+    storage.put_ending("k", "expired")
+
+    assert storage.peek_ending("k") == "expired"
+    assert storage.peek_ending("k") == "expired"
+    assert storage.peek_ending("other") is None
+
+
+def test_endings_are_no_values(storage):
+    storage.put_ending("k", "none")
+
+    assert not storage.has_data_for_key("k")
+    assert storage.result_store_size() == 0
+
+
+def test_messages_set_aside_are_kept_with_the_reason(storage):
+    storage.put_aside(b"a", "first")
+    storage.put_aside(b"b", "second")
+
+    assert storage.aside_items() == [(b"a", "first"), (b"b", "second")]
+    assert storage.take_aside() == [b"a", b"b"]
+    assert storage.take_aside() == []
+    assert storage.aside_items() == []
+
+
+# --- events ----------------------------------------------------------------------------------
+
+
+def test_events_are_read_in_order_and_from_a_cursor_on(storage):
+    storage.append_events([b"a", b"b"])
+    storage.append_events([b"c"])
+
+    first, *rest = storage.read_events()
+
+    assert first[1] == b"a"
+    assert [data for _, data in rest] == [b"b", b"c"]
+    assert storage.read_events(after=first[0]) == rest
+    assert storage.read_events(after=rest[-1][0]) == []
+
+
+def test_a_reader_is_given_no_more_events_than_it_asks_for(storage):
+    storage.append_events([b"%d" % n for n in range(5)])
+
+    (cursor, data), *_ = found = storage.read_events(limit=2)
+
+    assert (len(found), data) == (2, b"0")
+    assert [data for _, data in storage.read_events(after=cursor, limit=2)] == [b"1", b"2"]
+    assert storage.read_events(limit=0) == []
+
+
+def test_the_newest_event_has_the_last_cursor(storage):
+    assert storage.last_event() is None
+
+    storage.append_events([b"a", b"b"])
+
+    assert storage.last_event() == storage.read_events()[-1][0]
+    assert storage.read_events(after=storage.last_event()) == []
+
+
+def test_a_waiting_reader_wakes_when_something_happens(storage):
+    storage.append_events([b"old"])
+    cursor = storage.last_event()
+
+    with started(lambda: storage.read_events(cursor, timeout=2 * PATIENCE)) as (reader,):
+        storage.append_events([b"new"])
+        assert [data for _, data in reader.value()] == [b"new"]
+
+
+def test_a_waiting_reader_gets_nothing_when_nothing_happens(storage):
+    assert storage.read_events(timeout=0.01) == []
+
+
+def test_events_that_are_there_are_not_waited_for(storage):
+    storage.append_events([b"a"])
+    began = time.monotonic()
+
+    assert len(storage.read_events(timeout=PATIENCE)) == 1
+    assert time.monotonic() - began < PATIENCE
+
+
+def test_only_so_many_events_are_kept(storage):
+    for start in range(0, KEPT + 2000, 1000):
+        storage.append_events([b"%d" % n for n in range(start, start + 1000)])
+
+    kept = [int(data) for _, data in storage.read_events()]
+
+    assert KEPT <= len(kept) <= KEPT + LEEWAY
+    assert kept == list(range(KEPT + 2000 - len(kept), KEPT + 2000))
+
+
+def test_cursors_go_on_counting_after_a_flush(storage):
+    storage.append_events([b"a", b"b"])
+    cursor = storage.last_event()
+
+    storage.flush_events()
+
+    assert storage.read_events() == []
+    assert storage.last_event() is None
+    storage.append_events([b"c"])
+    assert [data for _, data in storage.read_events(after=cursor)] == [b"c"]
+
+
+def test_a_reader_beside_several_writers_misses_nothing(storage):
+    names, count = ("a", "b", "c"), 60
+    total = len(names) * count
+
+    def write(name):
+        for n in range(count):
+            storage.append_events([f"{name} {n}".encode()])
+
+    def read():
+        cursor, seen = None, []
+        while len(seen) < total:
+            events = storage.read_events(cursor, limit=7, timeout=PATIENCE)
+            seen += [data.decode() for _, data in events]
+            cursor = events[-1][0]
+        return seen
+
+    *_, seen = at_once(*(partial(write, name) for name in names), read)
+
+    for name in names:
+        assert [s for s in seen if s.startswith(name)] == [f"{name} {n}" for n in range(count)]
+
+
+# --- begin again -----------------------------------------------------------------------------
+
+
+def test_a_storage_that_was_closed_can_be_used_again(storage):
+    storage.enqueue(b"a")
+
+    storage.close()
+    storage.close()
+    storage.enqueue(b"b")
+
+    assert isinstance(storage.claim("a"), Claim)
+    assert storage.queue_size() == 1

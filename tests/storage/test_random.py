@@ -1,0 +1,308 @@
+"""Any storage, walked at random beside a plain model that must always agree with it."""
+
+import heapq
+import itertools
+from collections import Counter
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+
+from huey.constants import EmptyData
+from huey.storage import Batch, MemoryStorage, SqliteStorage
+
+NOON = datetime(2030, 6, 1, 12)
+
+payloads = st.binary(max_size=3)
+priorities = st.one_of(st.none(), st.integers(-2, 2), st.sampled_from([0.5, -0.5]))
+minutes = st.integers(0, 5)
+keys = st.sampled_from(["a", "b", "r:a"])
+slots = st.sampled_from(["x", "y"])
+limits = st.one_of(st.none(), st.integers(0, 4))
+
+
+def at(minute):
+    return NOON + timedelta(minutes=minute)
+
+
+class Model:
+    """What a storage is, with neither files nor threads."""
+
+    def __init__(self):
+        self.order = itertools.count()
+        self.queue = []  # minus the priority, the order of arrival, the message
+        self.claimed = {}  # by the order of arrival: what was on the queue
+        self.deaths = Counter()  # by the order of arrival: how many workers died with it
+        self.schedule = []  # minute, order, message, priority
+        self.values = {}
+        self.endings = {}
+        self.aside = []
+        self.events = []
+
+    def push(self, data, priority):
+        heapq.heappush(self.queue, (-(priority or 0), next(self.order), data))
+
+    def write(self, batch):
+        self.values.update(batch["results"])
+        for item in batch["enqueue"]:
+            self.push(*item)
+        for minute, data, priority in batch["schedule"]:
+            self.schedule.append((minute, next(self.order), data, priority))
+        self.events += batch["events"]
+
+    def due(self, minute, limit=None):
+        due = sorted(item[:2] for item in self.schedule if item[0] <= minute)[:limit]
+        moved = sorted((item for item in self.schedule if item[:2] in due), key=lambda i: i[:2])
+        self.schedule = [item for item in self.schedule if item[:2] not in due]
+        return moved
+
+
+batches = st.fixed_dictionaries(
+    {
+        "results": st.lists(st.tuples(keys, payloads), max_size=2, unique_by=lambda i: i[0]),
+        "enqueue": st.lists(st.tuples(payloads, priorities), max_size=2),
+        "schedule": st.lists(st.tuples(minutes, payloads, priorities), max_size=2),
+        "events": st.lists(payloads, max_size=2),
+    }
+)
+
+
+def as_batch(batch):
+    schedule = [(data, at(minute), priority) for minute, data, priority in batch["schedule"]]
+    return Batch(**{**batch, "schedule": schedule})
+
+
+class Walk(RuleBasedStateMachine):
+    """Each rule does the same to the storage and to the model, and compares what came back."""
+
+    claims = Bundle("claims")
+
+    make = None  # called to open the storage
+
+    def __init__(self):
+        super().__init__()
+        self.storage = self.make()
+        self.model = Model()
+
+    def teardown(self):
+        self.storage.close()
+
+    # -- queue
+
+    @rule(data=payloads, priority=priorities)
+    def enqueue(self, data, priority):
+        self.storage.enqueue(data, priority)
+        self.model.push(data, priority)
+
+    @rule()
+    def dequeue(self):
+        expected = heapq.heappop(self.model.queue)[2] if self.model.queue else None
+        assert self.storage.dequeue() == expected
+
+    @rule()
+    def flush_queue(self):
+        self.storage.flush_queue()
+        self.model.queue.clear()
+
+    @rule(limit=limits)
+    def look_at_the_queue(self, limit):
+        expected = [data for _, _, data in sorted(self.model.queue)][:limit]
+        assert self.storage.enqueued_items(limit) == expected
+
+    # -- claims
+
+    @rule(target=claims, slot=slots)
+    def claim(self, slot):
+        claim = self.storage.claim(slot)
+        if not self.model.queue:
+            assert claim is None
+            return multiple()
+        queued = heapq.heappop(self.model.queue)
+        self.model.claimed[queued[1]] = queued
+        assert (claim.data, claim.deliveries) == (queued[2], self.model.deaths[queued[1]])
+        return slot, claim, queued[1]
+
+    @rule(held=consumes(claims), batch=batches)
+    def finish(self, held, batch):
+        slot, claim, order = held
+        ours = self.model.claimed.pop(order, None) is not None
+        assert self.storage.finish(slot, claim, as_batch(batch)) == ours
+        self.model.write(batch)
+
+    @rule(held=consumes(claims))
+    def release(self, held):
+        slot, claim, order = held
+        self.storage.release(slot, claim)
+        heapq.heappush(self.model.queue, self.model.claimed.pop(order))
+
+    @rule(held=consumes(claims), batch=batches)
+    def finish_too_late(self, held, batch):
+        """The message was given to somebody else, who has finished it meanwhile."""
+        slot, claim, order = held
+        del self.model.claimed[order]
+        self.storage.finish(slot, claim)
+
+        assert not self.storage.finish(slot, claim, as_batch(batch))
+
+        for key, value in batch["results"]:
+            self.model.values.setdefault(key, value)
+        self.model.events += batch["events"]
+
+    # -- schedule
+
+    @rule(data=payloads, minute=minutes)
+    def add_to_schedule(self, data, minute):
+        self.storage.add_to_schedule(data, at(minute))
+        self.model.schedule.append((minute, next(self.model.order), data, None))
+
+    @rule(minute=minutes, limit=st.integers(1, 4))
+    def move_due(self, minute, limit):
+        due = self.model.due(minute, limit)
+        for _, _, data, priority in due:
+            self.model.push(data, priority)
+        assert self.storage.move_due(at(minute), limit) == [item[2] for item in due]
+
+    @rule(minute=minutes)
+    def read_schedule(self, minute):
+        due = [item[2] for item in self.model.due(minute)]
+        assert self.storage.read_schedule(at(minute)) == due
+
+    @rule(limit=limits)
+    def look_at_the_schedule(self, limit):
+        expected = [i[2] for i in sorted(self.model.schedule, key=lambda i: i[:2])][:limit]
+        assert self.storage.scheduled_items(limit) == expected
+
+    @rule()
+    def flush_schedule(self):
+        self.storage.flush_schedule()
+        self.model.schedule.clear()
+
+    # -- values
+
+    @rule(key=keys, value=payloads)
+    def put(self, key, value):
+        self.storage.put_data(key, value)
+        self.model.values[key] = value
+
+    @rule(key=keys, value=payloads)
+    def put_if_empty(self, key, value):
+        assert self.storage.put_if_empty(key, value) == (key not in self.model.values)
+        self.model.values.setdefault(key, value)
+
+    @rule(key=keys)
+    def pop(self, key):
+        assert self.storage.pop_data(key) == self.model.values.pop(key, EmptyData)
+
+    @rule(key=keys)
+    def peek(self, key):
+        assert self.storage.peek_data(key) == self.model.values.get(key, EmptyData)
+        assert self.storage.has_data_for_key(key) == (key in self.model.values)
+
+    @rule()
+    def flush_results(self):
+        self.storage.flush_results()
+        self.model.values.clear()
+
+    # -- the rest
+
+    @rule(batch=batches)
+    def write(self, batch):
+        self.storage.write(as_batch(batch))
+        self.model.write(batch)
+
+    @rule(key=keys, ending=st.sampled_from(["none", "revoked"]))
+    def put_ending(self, key, ending):
+        self.storage.put_ending(key, ending)
+        self.model.endings[key] = ending
+
+    @rule(data=payloads)
+    def put_aside(self, data):
+        self.storage.put_aside(data, "why")
+        self.model.aside.append(data)
+
+    @rule()
+    def take_aside(self):
+        assert self.storage.take_aside() == self.model.aside
+        self.model.aside = []
+
+    @rule()
+    def flush_events(self):
+        self.storage.flush_events()
+        self.model.events.clear()
+
+    @invariant()
+    def the_counts_agree(self):
+        storage, model = self.storage, self.model
+        assert storage.queue_size() == len(model.queue)
+        assert storage.inflight() == len(model.claimed)
+        assert storage.schedule_size() == len(model.schedule)
+        assert storage.result_store_size() == len(model.values)
+
+    @invariant()
+    def the_contents_agree(self):
+        storage, model = self.storage, self.model
+        assert storage.result_items() == model.values
+        assert {key: storage.peek_ending(key) for key in model.endings} == model.endings
+        assert [data for data, _ in storage.aside_items()] == model.aside
+        assert [data for _, data in storage.read_events()] == model.events
+        due = min((minute for minute, *_ in model.schedule), default=None)
+        noon = (NOON - datetime(1970, 1, 1)).total_seconds()
+        assert storage.next_due() == (None if due is None else noon + 60 * due)
+
+
+class WalkAmongDeaths(Walk):
+    """Workers of other processes claim and die, too; closing a storage is as good as a death."""
+
+    @rule(count=st.integers(0, 2))
+    def a_process_dies(self, count):
+        other = self.make()
+        claims = [claim for n in range(count) if (claim := other.claim(f"{n}"))]
+        other.close()
+        for queued in heapq.nsmallest(len(claims), self.model.queue):
+            self.model.deaths[queued[1]] += 1
+
+        assert self.storage.recover() == len(claims)
+
+
+def walk(kind, open_storage, examples):
+    names = map(str, itertools.count())  # one file will do for many short lives
+
+    class Here(kind):
+        def __init__(self):
+            name = next(names)
+            self.make = lambda: open_storage(name)
+            super().__init__()
+
+    run_state_machine_as_test(
+        Here,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )
+
+
+def test_memory_agrees_with_the_model():
+    walk(Walk, MemoryStorage, examples=60)
+
+
+@pytest.mark.parametrize("strict_fifo", [False, True])
+def test_sqlite_agrees_with_the_model(tmp_path, strict_fifo):
+    file = tmp_path / "huey.db"
+
+    def open_storage(name):
+        return SqliteStorage(name, file, strict_fifo=strict_fifo)
+
+    walk(WalkAmongDeaths, open_storage, examples=30)
