@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,10 @@ from huey.utils import make_id
 from huey_jupyter.cards import Board, Changes, Group
 from huey_jupyter.views import card_html, card_text, group_html, group_text
 from huey_jupyter.views.widget import CardWidget
+
+# A page that was loaded anew does not know where an end belongs that is told as an update; its
+# widget goes on and shows the end, so the widgets of the last outputs stay.
+WIDGETS_KEPT = 200
 
 Verb = Callable[[str, str], None]
 """Called with what a button asks for and the id of the task."""
@@ -83,6 +88,7 @@ class Displays:
         self.on_verb = on_verb
         self.in_kernel = getattr(ip, "kernel", None) is not None
         self._live: dict[str, list[Output]] = {}
+        self._over: deque[CardWidget] = deque()
 
     def show(self, key: str) -> None:
         """Show a card or a group where the running cell's output goes."""
@@ -139,8 +145,11 @@ class Displays:
             if not outputs:
                 del self._live[key]
             bundle = output.view.bundle()
+        output.widget.html = bundle["text/html"]
         self._publish(bundle, display_id=output.display_id, update=True)
-        output.widget.close()
+        self._over.append(output.widget)
+        if len(self._over) > WIDGETS_KEPT:
+            self._over.popleft().close()
         with self.lock:
             self.board.release(key)
 

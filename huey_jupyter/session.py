@@ -72,6 +72,7 @@ class Session:
         if self._switch_interval is not None:
             sys.setswitchinterval(self._switch_interval)
         self.watcher.stop()
+        self._lose("the extension was unloaded, and the queue in memory ended with it")
         self.displays.close()
         self.ip.events.unregister("post_run_cell", self._after_cell)
         self.ip.events.unregister("pre_run_cell", self._before_cell)
@@ -150,6 +151,7 @@ class Session:
             "scheduled": states.count(State.scheduled),
             "done": states.count(State.done),
             "failed": states.count(State.failed) + states.count(State.lost),
+            "cancelled": states.count(State.canceled),
             "storage": "memory: the queue ends with the kernel",
         }
 
@@ -260,6 +262,15 @@ class Session:
                     self._note_kept(card, snapshot.bring_back(self.ip.user_ns, export))
                 snapshot.forget()
         self.watcher.catch_up()
+
+    def _lose(self, why: str) -> None:
+        """Tell the cards of tasks that nobody will run any more."""
+        with self.lock:
+            for card in list(self.board.cards.values()):
+                if not card.terminal:
+                    self.board.fold(
+                        {"kind": "lost", "task": card.id, "at": time.time(), "error": why}
+                    )
 
     def _note_kept(self, card: Card, kept: list[str]) -> None:
         if kept:

@@ -72,7 +72,7 @@ def _meter(card: Card) -> Meter | None:
     """Return the bar of a card that runs, or that stopped on its way."""
     value = None if card.fraction is None else round(card.fraction * 100, 2)
     going = card.state in (State.running, State.stopping)
-    if card.state is State.done or (not going and (value is None or not card.done)):
+    if card.state is State.done or (not going and (value is None or value < 1)):
         return None
     percent = "" if card.fraction is None else words.percent(card.fraction)
     text = " ".join(filter(None, (percent, card.message))) or card.state.word

@@ -60,7 +60,7 @@ def group_html(
         now=now,
         group=group,
         title=words.group_title(group),
-        percent=words.percent(group.fraction),
+        finished=words.finished(group),
         counts=words.group_counts(group),
         timing=words.group_timing(group, cards, now),
         offers=[offer for offer in GROUP_OFFERS if offer[0] in verbs and in_reach(group, offer[0])],
@@ -92,7 +92,8 @@ def _shares(group: Group) -> Iterator[Share]:
     """Yield the parts of the stacked bar; what waits is the track itself."""
     for state, count in group.counts:
         if state not in (State.queued, State.scheduled):
-            yield Share(state, words.tone(state), 100 * count / group.size)
+            tone = words.tone(state) if state.terminal else "begun"
+            yield Share(state, tone, 100 * count / group.size)
 
 
 def _squares(cards: list[Card]) -> list[Square]:

@@ -33,8 +33,8 @@ def group_text(group: Group, cards: list[Card], now: float) -> str:
 def status_text(facts: Mapping[str, Any]) -> str:
     """Return the one line about the queue.
 
-    :param facts: `workers` and `kind` (how many of what), `running`, `queued`, `scheduled`, `done`
-        and `failed` (counts), `storage` and `note` (texts). Each may be missing.
+    :param facts: `workers` and `kind` (how many of what), `running`, `queued`, `scheduled`, `done`,
+        `failed` and `cancelled` (counts), `storage` and `note` (texts). Each may be missing.
     """
     pieces = [words.workers(facts), *words.status_counts(facts), str(facts.get("storage") or "")]
     line = " · ".join(filter(None, pieces))
@@ -89,7 +89,7 @@ def _log(card: Card) -> Iterator[str]:
 
 def _group(group: Group, cards: list[Card], now: float) -> Iterator[str]:
     times = " · ".join(map(str, words.group_timing(group, cards, now)))
-    bar = f"{_bar(group.fraction)} {words.percent(group.fraction)}"
+    bar = f"{_bar(group.fraction)} {words.finished(group)}"
     yield "   ".join(filter(None, (words.group_title(group), bar, times)))
     ends = [*words.group_counts(group), group.prompt, group.id[:4]]
     yield INDENT + " · ".join(filter(None, ends))

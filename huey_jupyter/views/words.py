@@ -129,6 +129,11 @@ def group_title(group: Group) -> str:
     return f"{group.title or 'tasks'} × {group.size:,}"
 
 
+def finished(group: Group) -> str:
+    """Return how many tasks are over; a percentage would read like success."""
+    return f"{group.finished:,} of {group.size:,}"
+
+
 def group_counts(group: Group) -> list[str]:
     """Return the counts in words, failures first, then what is not even made yet."""
     words = [f"{count:,} {state.word}" for state, count in group.counts]
@@ -220,5 +225,9 @@ def workers(facts: Mapping[str, Any]) -> str:
 def status_counts(facts: Mapping[str, Any]) -> list[str]:
     """Return what is going on, then what is over if there is any."""
     now = [f"{facts.get(key) or 0:,} {key}" for key in ("running", "queued")]
-    rest = [f"{facts[key]:,} {key}" for key in ("scheduled", "done", "failed") if facts.get(key)]
+    rest = [
+        f"{facts[key]:,} {key}"
+        for key in ("scheduled", "done", "failed", "cancelled")
+        if facts.get(key)
+    ]
     return now + rest

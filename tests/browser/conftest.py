@@ -26,8 +26,6 @@ CHROMIUM_ARGS = (
 )
 CURE = "no Chromium: sudo apt-get install chromium fonts-dejavu-core"
 
-OURS = ("huey", "card.js", "anywidget")
-
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item):
@@ -35,11 +33,20 @@ def pytest_runtest_makereport(item):
     if report.failed and report.when == "call" and "notebook" in item.funcargs:
         notebook = item.funcargs["notebook"]
         report.sections += [
-            ("on the page", notebook.see()),
+            ("on the page", _seen(notebook)),
             ("in the browser's console", "\n".join(notebook.errors)),
             ("in JupyterLab's log", notebook.lab.log.read_text(errors="replace")[-5000:]),
         ]
     return report
+
+
+def _seen(notebook: Notebook) -> str:
+    from playwright.sync_api import Error
+
+    try:
+        return notebook.see()
+    except Error as error:
+        return str(error)
 
 
 @pytest.fixture(scope="session")
@@ -92,13 +99,13 @@ def page(browser: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def notebook(page: Any, lab: Lab) -> Iterator[Notebook]:
-    """A notebook to open; its kernel ends with the test, and so does an error of ours."""
-    shown = Notebook(page, lab)
-    yield shown
+    """A notebook to open. Its kernel ends with the test, which fails if the browser complained."""
+    notebook = Notebook(page, lab)
+    yield notebook
+    notebook.release()
     page.close()
     _end_kernels(lab)
-    ours = [error for error in shown.errors if any(word in error.lower() for word in OURS)]
-    assert not ours, "\n".join(["the browser's console says:", *ours])
+    assert not notebook.complaints, "\n".join(["the browser's console:", *notebook.complaints])
 
 
 # -- the server ---------------------------------------------------------------------------------

@@ -16,6 +16,9 @@ T = TypeVar("T")
 
 DEADLINE = 60.0  # seconds; the machine may be busy with something else
 
+# What the browser complains about is our business if it names one of these.
+OURS = ("huey", "card.js", "anywidget")
+
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
 # The status shown on the page says idle before there is a kernel. A predicate must not be async:
@@ -56,7 +59,7 @@ class Notebook:
     :param page: a page of playwright.
     :param path: the file shown, within the server's folder.
     :param errors: what went wrong in the browser.
-    :param gate: the file that busy cells wait for.
+    :param gate: the file that busy cells wait for; `release` makes it.
     """
 
     page: Any
@@ -72,6 +75,11 @@ class Notebook:
     def _note(self, message: Any) -> None:
         if message.type == "error":
             self.errors.append(f"{message.text} {message.location.get('url', '')}")
+
+    @property
+    def complaints(self) -> list[str]:
+        """What went wrong in the browser and is our business."""
+        return [error for error in self.errors if any(word in error.lower() for word in OURS)]
 
     # -- opening --------------------------------------------------------------------------------
 
@@ -116,10 +124,6 @@ class Notebook:
                 }""",
                 number,
             )
-
-    def see(self) -> str:
-        """Return all text on the page, for a person who looks into what went wrong."""
-        return str(self.page.locator("body").inner_text())
 
     def run_all(self) -> None:
         self.page.evaluate(
@@ -227,6 +231,10 @@ class Notebook:
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
 
     # -- looks ----------------------------------------------------------------------------------
+
+    def see(self) -> str:
+        """Return all text on the page, for a person who looks into what went wrong."""
+        return str(self.page.locator("body").inner_text())
 
     def set_theme(self, theme: str) -> None:
         self.page.evaluate(

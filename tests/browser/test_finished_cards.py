@@ -98,7 +98,7 @@ def test_tasks_that_are_over_at_once_leave_no_error_in_the_browser(notebook):
         expect(notebook.final(number)).to_contain_text("42")
     # anywidget complains two seconds after a card is gone that it had not finished loading.
     notebook.page.wait_for_timeout(2500)
-    assert notebook.errors == []
+    assert notebook.complaints == []
 
 
 def test_a_failed_card_tells_the_line(notebook):

@@ -650,7 +650,7 @@ def test_a_group_reads_well_in_a_terminal():
     shown = group(State.failed, State.done, State.running, State.queued, error="ValueError: bad")
     lines = group_text(*shown, NOON + 10).split("\n")
 
-    assert lines[0] == "fit × 4   ▓▓▓▓▓▓▓▓▓▓░░░░░░░░░░ 50 %   0:10 · about 0:10 left"
+    assert lines[0] == "fit × 4   ▓▓▓▓▓▓▓▓▓▓░░░░░░░░░░ 2 of 4   0:10 · about 0:10 left"
     assert lines[2:] == ["  ✗✓●○", "  ✗ 1  fit(n=0)  ValueError: bad"]
 
 
