@@ -12,9 +12,9 @@ import contextlib
 import json
 import logging
 import operator
+import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -46,9 +46,9 @@ class EventLog:
         self.huey = huey
         self.enabled = enabled
         self._lock = threading.Lock()
-        self._dirty: deque[Run] = deque()
+        # Put into by tasks, which may be interrupted anywhere: an Event could stay locked for ever.
+        self._stirred: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
         self._notes: dict[Run, list[Any]] = {}
-        self._stirred = threading.Event()
 
     def of(self, kind: str, task: Task[Any], **facts: Any) -> list[Any]:
         """Return one event ready for a storage, in a list; no event if events are off."""
@@ -69,8 +69,7 @@ class EventLog:
     def stir(self, run: Run) -> None:
         """Take note that a running task has something to report."""
         if self.enabled:
-            self._dirty.append(run)
-            self._stirred.set()
+            self._stirred.put(run)
 
     def collect(self, run: Run) -> list[Any]:
         """Take everything that a task, now over, has reported and that is not written yet."""
@@ -80,26 +79,27 @@ class EventLog:
             run.over = True
             return self._collect(run)
 
-    def flush(self) -> None:
-        """Write what running tasks have reported."""
+    def flush(self, *stirred: Run | None) -> None:
+        """Write what running tasks have reported.
+
+        :param stirred: tasks to look at besides those that nobody has looked at yet.
+        """
         with self._lock:  # while it is written too, or a task's end could overtake its progress
-            runs = dict.fromkeys(self._dirty.popleft() for _ in range(len(self._dirty)))
-            events = [event for run in runs for event in self._collect(run)]
+            runs = dict.fromkeys((*stirred, *self._take_stirred()))
+            events = [event for run in runs if run is not None for event in self._collect(run)]
             if events:
                 self.huey.storage.append_events(events)
 
     def serve(self, stop: threading.Event) -> None:
         """Flush ten times a second while tasks report something, until ``stop`` is set."""
         while not stop.is_set():
-            self._stirred.wait()
-            self._stirred.clear()
-            self._flush_or_log()
+            self._flush_or_log(self._stirred.get())
             stop.wait(FLUSH_EVERY)
         self._flush_or_log()
 
     def wake(self) -> None:
         """Make `serve` look at its ``stop``."""
-        self._stirred.set()
+        self._stirred.put(None)
 
     def read(
         self, after: int | None = None, limit: int | None = None, timeout: float | None = None
@@ -115,11 +115,16 @@ class EventLog:
             (cursor, data if isinstance(data, dict) else json.loads(data)) for cursor, data in found
         ]
 
-    def _flush_or_log(self) -> None:
+    def _flush_or_log(self, *stirred: Run | None) -> None:
         try:
-            self.flush()
+            self.flush(*stirred)
         except Exception:
             logger.exception("some progress or output was lost")
+
+    def _take_stirred(self) -> Iterator[Run | None]:
+        with contextlib.suppress(queue.Empty):
+            while True:  # until there is none
+                yield self._stirred.get_nowait()
 
     def _collect(self, run: Run) -> list[Any]:
         events = self._notes.pop(run, [])

@@ -47,14 +47,19 @@ def memory_huey():
         consumer.stop()
 
 
-def work_off(huey):
-    """Run what is on the queue, here and now, and return how many messages there were."""
-    worker = Worker(huey, "by hand", f"hand.{id(huey)}")
-    return sum(1 for _ in iter(partial(worker.step, 0), False))
+@pytest.fixture
+def work_off():
+    """Run what is on a Huey's queue, here and now, and return how many messages there were."""
+
+    def work_off(huey):
+        worker = Worker(huey, "by hand", f"hand.{id(huey)}")
+        return sum(1 for _ in iter(partial(worker.step, 0), False))
+
+    return work_off
 
 
 @pytest.fixture
-def work(huey):
+def work(huey, work_off):
     return partial(work_off, huey)
 
 
@@ -77,7 +82,6 @@ def story(huey):
     """Return what happened to a task, the kinds of its events in order."""
 
     def story(result, *kinds):
-        huey.events.flush()
         events = [event for _, event in huey.events.read() if event["task"] == result.id]
         return [event["kind"] for event in events if not kinds or event["kind"] in kinds]
 

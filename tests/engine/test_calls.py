@@ -3,7 +3,6 @@
 import functools
 
 import pytest
-from conftest import work_off
 from waiting import PATIENCE
 
 from huey import Huey, MemoryHuey, current_task
@@ -198,7 +197,7 @@ def test_map_makes_one_task_of_each_item(huey, work):
     def add(a, b=0):
         return a + b
 
-    group = add.map([(1, 2), (3,), 4, (n for n in ()) and 5])
+    group = add.map([(1, 2), (3,), 4, 5])
     assert (len(huey), len(group)) == (4, 4)
 
     work()
@@ -322,7 +321,7 @@ def test_the_same_name_in_two_hueys_is_no_matter(make_huey):
 # --- without results -------------------------------------------------------------------------
 
 
-def test_without_result_store_a_call_gives_nothing(make_huey):
+def test_without_result_store_a_call_gives_nothing(make_huey, work_off):
     huey = make_huey(results=False)
     ran = []
     note = huey.task()(ran.append)
@@ -334,7 +333,7 @@ def test_without_result_store_a_call_gives_nothing(make_huey):
     assert huey.all_results() == {}
 
 
-def test_without_result_store_waiting_by_id_ends_all_the_same(make_huey):
+def test_without_result_store_waiting_by_id_ends_all_the_same(make_huey, work_off):
     huey = make_huey(results=False)
     double, fail = huey.task(name="double")(lambda n: 2 * n), huey.task(name="fail")(lambda: 1 / 0)
     good, bad = double.s(1), fail.s()
@@ -349,7 +348,7 @@ def test_without_result_store_waiting_by_id_ends_all_the_same(make_huey):
 
 
 @pytest.mark.parametrize("store_none", [False, True])
-def test_none_is_stored_only_if_asked_for(make_huey, store_none):
+def test_none_is_stored_only_if_asked_for(make_huey, work_off, store_none):
     huey = make_huey(store_none=store_none)
     result = huey.task(name="nothing")(lambda: None)()
     work_off(huey)
