@@ -3,6 +3,7 @@
 import logging
 
 from huey.api import Huey, MemoryHuey, SqliteHuey
+from huey.crontab import crontab
 from huey.events import progress, track
 from huey.exceptions import CancelExecution, RetryTask
 from huey.results import Error
@@ -15,6 +16,7 @@ __all__ = [
     "MemoryHuey",
     "RetryTask",
     "SqliteHuey",
+    "crontab",
     "current_task",
     "progress",
     "track",

@@ -32,7 +32,8 @@ R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
 _OWN = "put:"  # before the keys of values that users put, apart from tasks' results
-_NO_RESULTS = (_OWN, "r:", "rt:")
+_MINUTE = "periodic:"  # before the keys of the minutes in which periodic tasks last ran
+_NO_RESULTS = (_OWN, _MINUTE, "r:", "rt:")
 
 _MOMENTS = ("pre_execute", "post_execute", "on_startup", "on_shutdown")
 
@@ -139,6 +140,37 @@ class Huey:
         def decorate(func: Callable[..., Any]) -> TaskWrapper[Any, Any]:
             settings = {"priority": priority, "expires": expires, **kwargs}
             return TaskWrapper(self, func, retries, retry_delay, context, name, **settings)
+
+        return decorate
+
+    def periodic_task(
+        self,
+        validate_datetime: Callable[[datetime.datetime], bool],
+        retries: int = 0,
+        retry_delay: float = 0,
+        priority: float | None = None,
+        context: bool = False,
+        name: str | None = None,
+        expires: Expires | None = None,
+        **kwargs: Any,
+    ) -> Callable[[Callable[P, R]], TaskWrapper[P, R]]:
+        """Make a function a task that the consumer runs by itself, as cron does.
+
+        It is called without arguments, once a minute at most however many consumers there are,
+        and what it returns is not stored.
+
+        :param validate_datetime: called with each minute, in UTC or local time as the Huey says;
+            whether to run then. `crontab` makes one.
+
+        The other parameters are those of `task`.
+        """
+
+        def decorate(func: Callable[P, R]) -> TaskWrapper[P, R]:
+            settings = {"priority": priority, "expires": expires, **kwargs}
+            wrapper = TaskWrapper(self, func, retries, retry_delay, context, name, **settings)
+            wrapper.task_class.periodic = True
+            self.registry.register_periodic(wrapper.task_class, validate_datetime)
+            return wrapper
 
         return decorate
 
@@ -287,6 +319,18 @@ class Huey:
             for task in self._readable(moved):
                 self.signals.send(SIGNAL_ENQUEUED, task)
         return len(moved)
+
+    def enqueue_periodic(self, minute: int) -> int:
+        """Put the periodic tasks of a minute on the queue; return how many.
+
+        :param minute: minutes since the epoch. The first consumer to come takes a task's minute.
+        """
+        now = from_timestamp(60 * minute, utc=self.utc)
+        advance = self.storage.advance
+        due = [one for one in self.registry.due(now) if advance(f"{_MINUTE}{one.name}", minute)]
+        for task_class in due:
+            self.enqueue(task_class())
+        return len(due)
 
     def _tell_moved(self, moved: Sequence[Any]) -> list[Any]:
         of = self.events.of

@@ -115,11 +115,13 @@ class Scheduler:
         self._lock = threading.Lock()
         self._deadlines: list[tuple[float, Callable[[], Any]]] = []
         self._next_recovery = 0.0
+        self._minute = 0
 
     def step(self) -> float:
         """Do what is due now; return how many seconds there is nothing to do."""
         self._meet_deadlines()
         self._recover()
+        self._run_periodic()
         while self.huey.move_due(MOVE_AT_ONCE) == MOVE_AT_ONCE:
             continue
         return self._pause()
@@ -148,7 +150,17 @@ class Scheduler:
         self._next_recovery = time.monotonic() + 1.0
         released = self.huey.storage.recover()
         if released:
-            logger.warning("%s tasks of workers that died go back to the queue", released)
+            logger.warning("back on the queue, as their worker died: %s", released)
+
+    def _run_periodic(self) -> None:
+        """Enqueue what is due in this minute, once; the first time at the start."""
+        minute = int(time.time() // 60)
+        if minute == self._minute or not self.huey.registry.periodic:
+            return
+        if 0 < self._minute < minute - 1:
+            logger.warning("periodic tasks: %s minutes were missed", minute - self._minute - 1)
+        self._minute = minute
+        self.huey.enqueue_periodic(minute)
 
     def _pause(self) -> float:
         pauses = [self.interval]
@@ -297,6 +309,8 @@ class Consumer:
             self.start()
             graceful = _next(noted) == signal.SIGINT
             self._stop.set()
+            if graceful:
+                logger.info("running tasks may end first; a second signal interrupts them")
             while graceful and not self._crew.join(0.2, self._wake):
                 graceful = noted.empty()
             self.stop(graceful)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,24 @@ from huey.executor import Tried
 from huey.tasks import Run
 
 _set_async_exc = ctypes.pythonapi.PyThreadState_SetAsyncExc
+_INTERRUPT = ctypes.py_object(TaskInterrupt)
+
+TRIES = 200  # looks for a harmless moment, a millisecond apart
+
+# An exception that arrives in one of these leaves a lock locked for ever, or is swallowed.
+_FRAGILE_FUNCTIONS = ("acquire", "release", "__enter__", "__exit__", "__del__")
+_FRAGILE_PACKAGES = ("huey", "weakref", "_weakrefset")
+
+
+def _is_harmless(thread: int) -> bool:
+    """Say whether an exception may arrive where a thread is just now."""
+    frame = sys._current_frames().get(thread)
+    if frame is None:
+        return True
+    name = frame.f_code.co_name
+    package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    fragile = any(part in name for part in _FRAGILE_FUNCTIONS)
+    return not fragile and package not in _FRAGILE_PACKAGES
 
 
 class Window:
@@ -28,7 +47,7 @@ class Window:
         self._lock = threading.Lock()
         self._thread: int | None = None
         self._run: Run | None = None
-        self._thrown = False
+        self._tried = self._thrown = False
 
     def call(self, run: Run, func: Callable[[], Any]) -> Tried:
         """Call ``func`` with the window open for ``run``, and say what came of it."""
@@ -52,23 +71,40 @@ class Window:
     def throw(self, run: Run) -> bool:
         """Raise `TaskInterrupt` inside ``run``, once; False if it is not running any more.
 
-        It arrives when the thread next executes Python code: a call into C returns first.
+        It arrives when the thread next executes Python code: a call into C returns first. Where it
+        would do harm, say leave a lock locked, a better moment is waited for, but not for long.
         """
-        with self._lock:
-            if self._run is not run or self._thread is None:
-                return False
-            if not self._thrown:
-                self._thrown = True
-                _set_async_exc(ctypes.c_ulong(self._thread), ctypes.py_object(TaskInterrupt))
+        for tries_left in reversed(range(TRIES)):
+            with self._lock:
+                if self._run is not run or self._thread is None:
+                    return False
+                if self._thrown:
+                    return True
+                if self._thrown_now(self._thread, insist=not tries_left):
+                    self._thrown = True
+                    return True
+            time.sleep(0.001)
+        return False
+
+    def _thrown_now(self, thread: int, insist: bool) -> bool:
+        """Raise the exception unless it would do harm; say whether it was raised."""
+        if not insist and not _is_harmless(thread):
+            return False
+        self._tried = True
+        _set_async_exc(ctypes.c_ulong(thread), _INTERRUPT)
+        if insist or _is_harmless(thread):
             return True
+        _set_async_exc(ctypes.c_ulong(thread), None)  # it had gone on between look and throw
+        return False
 
     def _open(self, run: Run) -> None:
         with self._lock:
-            self._thread, self._run, self._thrown = threading.get_ident(), run, False
+            self._thread, self._run = threading.get_ident(), run
+            self._tried = self._thrown = False
 
     def _close(self) -> None:
         with self._lock:
-            if self._thrown and self._thread is not None:
+            if self._tried and self._thread is not None:
                 _set_async_exc(ctypes.c_ulong(self._thread), None)
             self._thread = self._run = None
 

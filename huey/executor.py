@@ -180,7 +180,8 @@ class Executor:
 
     def _value(self, task: Task[Any], value: Any) -> list[tuple[str, Any]]:
         """Return what to put into the result store for a value."""
-        if not self.huey.results or (value is None and not self.huey.store_none):
+        unwanted = value is None and not self.huey.store_none
+        if unwanted or task.periodic or not self.huey.results:
             return []
         try:
             return [(task.id, self.huey.serializer.serialize(value))]
@@ -190,7 +191,7 @@ class Executor:
 
     def _failure(self, task: Task[Any], error: BaseException | None) -> list[tuple[str, Any]]:
         """Return what to put into the result store for an error."""
-        if not self.huey.results:
+        if task.periodic or not self.huey.results:
             return []
         try:
             failed = self.huey.build_error_result(task, error)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import datetime
+import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from huey.exceptions import ConfigurationError, UnreadableMessage
 
 if TYPE_CHECKING:
     from huey.tasks import Task
+
+Validate = Callable[[datetime.datetime], bool]
+"""Says whether a periodic task runs in a minute."""
+
+logger = logging.getLogger("huey.registry")
 
 
 class Message(NamedTuple):
@@ -41,6 +48,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._classes: dict[str, type[Task[Any]]] = {}
+        self.periodic: dict[str, Validate] = {}
 
     def __contains__(self, name: object) -> bool:
         return name in self._classes
@@ -57,6 +65,22 @@ class Registry:
                 f"a task named {name!r} is registered already: give one of them another name=..."
             )
         self._classes[name] = task_class
+        self.periodic.pop(name, None)
+
+    def register_periodic(self, task_class: type[Task[Any]], validate: Validate) -> None:
+        """Have a registered task run in every minute for which ``validate`` is true."""
+        self.periodic[task_class.name] = validate
+
+    def due(self, minute: datetime.datetime) -> list[type[Task[Any]]]:
+        """Return the periodic tasks to run in a minute; one whose test fails is logged."""
+        due = []
+        for name, validate in list(self.periodic.items()):
+            try:
+                if validate(minute):
+                    due.append(self._classes[name])
+            except Exception:
+                logger.exception("the minutes of the periodic task %s cannot be told", name)
+        return due
 
     def create_message(self, task: Task[Any]) -> Message:
         """Return the message that carries ``task``."""

@@ -44,6 +44,7 @@ class Task(Generic[R]):
     default_retry_delay: float = 0
     default_priority: float | None = None
     default_expires: Expires | None = None
+    periodic: bool = False
 
     def __init__(
         self,

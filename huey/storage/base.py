@@ -282,6 +282,15 @@ class BaseStorage:
         """
         yield _Pause(backoff, max_delay)
 
+    # -- counters -----------------------------------------------------------------------------
+
+    def advance(self, key: str, number: int) -> bool:
+        """Move a counter forward to ``number``, in one step; False if it is there or further.
+
+        Of several who try the same number one wins. The body here remembers each number.
+        """
+        return self.put_if_empty(f"{key}:{number}", b"")
+
     # -- messages set aside -------------------------------------------------------------------
 
     def put_aside(self, data: Any, reason: str) -> None:

@@ -195,6 +195,15 @@ class MemoryStorage(BaseStorage):
         with self._result_bell.waiting(key) as waiter:
             yield waiter
 
+    # -- counters -----------------------------------------------------------------------------
+
+    def advance(self, key: str, number: int) -> bool:
+        with self._lock:
+            if self._values.get(key, -1) >= number:
+                return False
+            self._values[key] = number
+            return True
+
     # -- messages set aside -------------------------------------------------------------------
 
     def put_aside(self, data: Any, reason: str) -> None:

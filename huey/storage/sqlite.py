@@ -120,6 +120,12 @@ WHERE id IN (
 RETURNING timestamp, id, data, priority
 """
 
+_ADVANCE = """
+INSERT INTO kv (queue, key, value) VALUES (?, ?, ?)
+ON CONFLICT DO UPDATE SET value = excluded.value WHERE value < excluded.value
+RETURNING 1
+"""
+
 _TRIM = """
 DELETE FROM {table} WHERE queue = :queue AND id <= (
     SELECT id FROM {table} WHERE queue = :queue ORDER BY id DESC LIMIT 1 OFFSET :kept
@@ -365,6 +371,12 @@ class SqliteStorage(BaseStorage):
         self._make_live_folder()
         with self._result_bell.waiting(key) as waiter:
             yield waiter
+
+    # -- counters -----------------------------------------------------------------------------
+
+    def advance(self, key: str, number: int) -> bool:
+        value = number.to_bytes(8, "big")  # so that Sqlite compares them as numbers
+        return bool(self._execute(_ADVANCE, (self.name, key, value)))
 
     # -- messages set aside -------------------------------------------------------------------
 

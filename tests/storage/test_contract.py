@@ -716,3 +716,26 @@ def test_a_storage_that_was_closed_can_be_used_again(storage):
 
     assert isinstance(storage.claim("a"), Claim)
     assert storage.queue_size() == 1
+
+
+def test_a_counter_only_goes_forward(storage):
+    moves = [storage.advance("minute", number) for number in (5, 5, 4, 300, 6, 301)]
+
+    assert moves == [True, False, False, True, False, True]
+    assert storage.advance("another", 5)
+
+
+def test_a_number_of_a_counter_has_one_winner(storage):
+    won = []
+    threads = [
+        threading.Thread(
+            target=lambda: won.extend([n for n in range(50) if storage.advance("c", n)])
+        )
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(won) == list(range(50))
