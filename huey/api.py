@@ -234,40 +234,51 @@ class Huey:
     # -- queue and schedule -------------------------------------------------------------------
 
     def enqueue(self, task: Task[R]) -> Result[R]:
-        """Put a task on the queue and return the way to its value; None without result store."""
-        batch, _ = self._prepare([task], "")
+        """Put a task on the queue and return the way to its value; None without result store.
+
+        For a pipeline, made by `Task.then`, it returns a `ResultGroup` with the result of each
+        of its tasks.
+        """
+        batch = self.prepare([task])
         self.signals.send(SIGNAL_ENQUEUED, task)  # first, or a worker's signal could overtake it
         if batch.events:
             self.storage.write(batch)
         else:
             self.storage.enqueue(*batch.enqueue[0])
-        return Result(self, task) if self.results else cast("Result[R]", None)
+        results = [Result(self, one) for one in task.pipeline()] if self.results else []
+        found: Any = ResultGroup(results) if len(results) > 1 else next(iter(results), None)
+        return cast("Result[R]", found)
 
     def enqueue_many(self, tasks: Sequence[Task[R]]) -> ResultGroup[R]:
         """Put tasks on the queue in one step, where the storage can."""
-        if self._enqueue_is_overridden():
+        if self.enqueue_is_overridden():
             return ResultGroup([self.enqueue(task) for task in tasks])
-        batch, group = self._prepare(tasks, make_id())
+        group = make_id()
+        batch = self.prepare(tasks, group)
         if self.signals:
             for task in tasks:
                 self.signals.send(SIGNAL_ENQUEUED, task)
         self.storage.write(batch)
         return ResultGroup([Result(self, task) for task in tasks], group)
 
-    def _enqueue_is_overridden(self) -> bool:
+    def enqueue_is_overridden(self) -> bool:
         """Whether somebody, a subclass or a monitoring tool, wants to see every task pass."""
         return getattr(self.enqueue, "__func__", None) is not _ENQUEUE
 
-    def _prepare(self, tasks: Sequence[Task[Any]], group: str) -> tuple[Batch, str]:
+    def prepare(self, tasks: Sequence[Task[Any]], group: str = "") -> Batch:
+        """Return what a storage has to write to put tasks on the queue.
+
+        :param group: names a group that they belong to in the event stream.
+        """
         items, events = [], []
         facts = {"group": group} if group else {}
         for task in tasks:
             task.resolve_expires(utc=self.utc)
             items.append((self.serialize_task(task), task.priority))
             if self.events.enabled:
-                args = task.describe()
-                events += self.events.of("enqueued", task, retries=task.retries, args=args, **facts)
-        return Batch(enqueue=items, events=events), group
+                facts["args"] = task.describe()
+                events += self.events.of("enqueued", task, retries=task.retries, **facts)
+        return Batch(enqueue=items, events=events)
 
     def serialize_task(self, task: Task[Any]) -> Any:
         """Return a task as it travels."""

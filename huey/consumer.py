@@ -9,8 +9,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -80,26 +79,32 @@ class Worker:
 
     def finish(self, batch: Batch) -> None:
         """Acknowledge the message in hand and write what follows, in one step."""
-        with self._letting_go() as claim:
-            if claim is not None and not self.huey.storage.finish(self.slot, claim, batch):
-                logger.warning("worker %s: its message had been given to another one", self.name)
+        claim = self._let_go()
+        if claim is None:
+            return
+        try:
+            ours = self.huey.storage.finish(self.slot, claim, batch)
+        except BaseException:
+            self._claim = claim  # in hand again, to be given back
+            raise
+        if not ours:
+            logger.warning("worker %s: its message had been given to another one", self.name)
 
     def release(self) -> None:
         """Give the message in hand, if any, back to the queue as the next one."""
-        with self._letting_go() as claim:
-            if claim is not None:
-                self.huey.storage.release(self.slot, claim)
+        claim = self._let_go()
+        if claim is None:
+            return
+        try:
+            self.huey.storage.release(self.slot, claim)
+        except BaseException:
+            self._claim = claim  # in hand still, for another attempt
+            raise
 
-    @contextmanager
-    def _letting_go(self) -> Iterator[Claim | None]:
-        """Give the message in hand to one caller only; it is in hand again if the caller fails."""
+    def _let_go(self) -> Claim | None:
         with self._lock:
             claim, self._claim = self._claim, None
-        try:
-            yield claim
-        except BaseException:
-            self._claim = claim
-            raise
+        return claim
 
 
 class Scheduler:

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from huey import signals as S
-from huey.exceptions import CancelExecution
+from huey.exceptions import CancelExecution, TaskException
 from huey.lifecycle import Admission, Ending, Outcome, admit, judge
 from huey.results import Error
 from huey.storage.base import Batch, Claim
@@ -154,28 +154,71 @@ class Executor:
             return
         story = self.huey.events.collect(run)
         try:
-            batch = self._follow_up(run.task, tried, outcome, duration)
+            batch, after = self._follow_up(run.task, tried, outcome, duration)
         except (Exception, SystemExit) as error:  # the value or the next message cannot be stored
             tried, outcome = Tried(error=error), Outcome(Ending.ERROR)
-            batch = self._follow_up(run.task, tried, outcome, duration)
-        host.finish(batch._replace(events=[*story, *batch.events]))
+            batch, after = self._follow_up(run.task, tried, outcome, duration)
+        host.finish(batch._replace(events=[*story, *batch.events]) if story else batch)
         if run.canceled and outcome.retries is None:
             self.huey.restore_by_id(run.task.id)  # nothing is left to keep from running
         self._log(run.task, tried, outcome, duration)
         self._signal(run.task, tried, outcome)
+        if after is not None:
+            self.huey.enqueue(after)
 
-    def _follow_up(self, task: Task[Any], tried: Tried, outcome: Outcome, duration: float) -> Batch:
-        """Return what is to be written after a try."""
+    def _follow_up(
+        self, task: Task[Any], tried: Tried, outcome: Outcome, duration: float
+    ) -> tuple[Batch, Task[Any] | None]:
+        """Return what is to be written after a try, and a task to be enqueued after that.
+
+        The task that follows is in the batch, unless somebody wants to see every task pass.
+        """
+        batch = self._outcome(task, tried, outcome, duration)
+        after = self._after(task, tried, outcome)
+        if after is None or self.huey.enqueue_is_overridden():
+            return batch, after
+        return self._with(batch, after), None
+
+    def _after(self, task: Task[Any], tried: Tried, outcome: Outcome) -> Task[Any] | None:
+        """Return the task that follows: the next of the pipeline, or the error handler."""
+        if outcome.ending is Ending.COMPLETE and task.on_complete is not None:
+            task.on_complete.extend(tried.value)
+            return task.on_complete
+        failed = outcome.ending is Ending.ERROR and outcome.retries is None
+        if failed and task.on_error is not None:
+            task.on_error.extend(self._portable(task, tried.error))
+            return task.on_error
+        return None
+
+    def _portable(self, task: Task[Any], error: BaseException | None) -> BaseException | None:
+        """Return an exception, or one that tells of it if it cannot travel itself."""
+        serializer = self.huey.serializer
+        try:
+            serializer.deserialize(serializer.serialize(error))
+        except Exception:
+            return TaskException(error_metadata(task, error).metadata)
+        return error
+
+    def _with(self, batch: Batch, after: Task[Any]) -> Batch:
+        """Return a batch that enqueues a task too."""
+        more = self.huey.prepare([after])
+        self.huey.signals.send(S.SIGNAL_ENQUEUED, after)
+        return batch._replace(
+            enqueue=[*batch.enqueue, *more.enqueue], events=[*batch.events, *more.events]
+        )
+
+    def _outcome(self, task: Task[Any], tried: Tried, outcome: Outcome, duration: float) -> Batch:
+        """Return what is to be written about a try."""
         events = self._tell(task, tried, outcome, duration)
         if outcome.retries is not None:
             return self._again(task, outcome, events)
         if outcome.ending is Ending.CANCELED:
-            return Batch(endings=[(task.id, "canceled")], events=events)
+            return Batch(endings=_endings(task, "canceled"), events=events)
         if outcome.ending is Ending.COMPLETE:
             results, ending = self._value(task, tried.value), "none"
         else:
             results, ending = self._failure(task, tried.error), "error"
-        endings = [] if results else [(task.id, ending)]
+        endings = _endings(task, ending)[1 if results else 0 :]
         return Batch(results=results, endings=endings, events=events)
 
     def _value(self, task: Task[Any], value: Any) -> list[tuple[str, Any]]:
@@ -269,7 +312,7 @@ class Executor:
 
     def _end(self, task: Task[Any], ending: str, host: Host) -> None:
         events = self.huey.events.of(ending, task)
-        host.finish(Batch(endings=[(task.id, ending)], events=events))
+        host.finish(Batch(endings=_endings(task, ending), events=events))
         logger.warning("%s was not run: %s", task, ending)
         self.huey.signals.send(ending, task)
 
@@ -277,9 +320,15 @@ class Executor:
         why = f"its worker died {claim.deliveries} times"
         events = self.huey.events.of("lost", task, error=why)
         host.finish(
-            Batch(endings=[(task.id, "lost")], aside=[(claim.data, why)], events=events),
+            Batch(endings=_endings(task, "lost"), aside=[(claim.data, why)], events=events),
         )
         logger.error("%s is set aside: %s", task, why)
+
+
+def _endings(task: Task[Any], ending: str) -> list[tuple[str, str]]:
+    """Return how a task ended that left no value, and that those behind it will not run."""
+    behind = task.pipeline()[1:] if ending != "none" else ()
+    return [(task.id, ending), *((one.id, "skipped") for one in behind)]
 
 
 def one_line(error: BaseException | None) -> str:

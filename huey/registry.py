@@ -83,7 +83,8 @@ class Registry:
         return due
 
     def create_message(self, task: Task[Any]) -> Message:
-        """Return the message that carries ``task``."""
+        """Return the message that carries ``task`` and what follows it."""
+        after, handler = task.on_complete, task.on_error
         return Message(
             task.id,
             task.name,
@@ -93,8 +94,8 @@ class Registry:
             task.priority,
             task.args,
             task.kwargs,
-            None,
-            None,
+            None if after is None else self.create_message(after),
+            None if handler is None else self.create_message(handler),
             task.expires,
             task.expires_resolved,
         )
@@ -123,5 +124,7 @@ class Registry:
             message.retry_delay,
             message.priority,
             message.expires,
+            None if message.on_complete is None else self.create_task(message.on_complete),
+            None if message.on_error is None else self.create_task(message.on_error),
             expires_resolved=message.expires_resolved,
         )

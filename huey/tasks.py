@@ -8,7 +8,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar
 
 from huey.exceptions import TaskInterrupt
 from huey.utils import make_id, normalize_expires, normalize_time, short_call
@@ -37,6 +37,8 @@ class Task(Generic[R]):
     :param retry_delay: seconds between tries.
     :param priority: the higher number runs first.
     :param expires: seconds, timedelta or datetime after which it is not worth running.
+    :param on_complete: task to enqueue with this one's value when it is done.
+    :param on_error: task to enqueue with the exception when it has failed for good.
     """
 
     name: str = "task"
@@ -56,6 +58,8 @@ class Task(Generic[R]):
         retry_delay: float | None = None,
         priority: float | None = None,
         expires: Expires | None = None,
+        on_complete: Task[Any] | None = None,
+        on_error: Task[Any] | None = None,
         *,
         expires_resolved: datetime.datetime | None = None,
     ) -> None:
@@ -68,6 +72,8 @@ class Task(Generic[R]):
         self.priority = self.default_priority if priority is None else priority
         self.expires = self.default_expires if expires is None else expires
         self.expires_resolved = expires_resolved
+        self.on_complete = on_complete
+        self.on_error = on_error
 
     def __repr__(self) -> str:
         return f"<{self.name}: {self.id}>"
@@ -87,9 +93,61 @@ class Task(Generic[R]):
         if self.expires is not None:
             self.expires_resolved = normalize_expires(self.expires, utc=utc)
 
+    def then(self, task: TaskWrapper[..., Any] | Task[Any], *args: Any, **kwargs: Any) -> Self:
+        """Have another task run after this one, with this one's value; return this one.
+
+        Called again, it adds to the end of the line. The value comes after the positional
+        arguments given here; a tuple extends them, a dict fills in keywords that are not given,
+        None adds nothing.
+
+        :param task: a task function, or a task made by its ``s()``.
+        """
+        last: Task[Any] = self
+        while last.on_complete is not None:
+            last = last.on_complete
+        last.on_complete = _make_task(task, args, kwargs)
+        return self
+
+    def error(self, task: TaskWrapper[..., Any] | Task[Any], *args: Any, **kwargs: Any) -> Self:
+        """Have another task run when this one has failed for good; return this one.
+
+        The exception comes after the positional arguments given here.
+        """
+        last: Task[Any] = self
+        while last.on_error is not None:
+            last = last.on_error
+        last.on_error = _make_task(task, args, kwargs)
+        return self
+
+    def pipeline(self) -> list[Task[Any]]:
+        """Return this task and those that follow it, in order."""
+        tasks: list[Task[Any]] = [self]
+        while (after := tasks[-1].on_complete) is not None:
+            tasks.append(after)
+        return tasks
+
+    def extend(self, data: Any) -> None:
+        """Add what the task before gave to this one's arguments, see `then`."""
+        if isinstance(data, tuple):
+            self.args = (*self.args, *data)
+        elif isinstance(data, dict):
+            self.kwargs = {**data, **self.kwargs}
+        elif data is not None:
+            self.args = (*self.args, data)
+
     def execute(self) -> R:
         """Call the user's function and return its value."""
         raise NotImplementedError
+
+
+def _make_task(
+    task: TaskWrapper[..., Any] | Task[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Task[Any]:
+    if isinstance(task, TaskWrapper):
+        return task.s(*args, **kwargs)
+    task.args = (*task.args, *args)
+    task.kwargs = {**task.kwargs, **kwargs}
+    return task
 
 
 class Run:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import datetime
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, Protocol
 
 Item = tuple[Any, float | None]
@@ -273,14 +273,15 @@ class BaseStorage:
         """Return how a task ended that left no value, None if unknown."""
         return None
 
-    @contextmanager
-    def waiting_for_result(self, key: str, backoff: float, max_delay: float) -> Iterator[Waiter]:
+    def waiting_for_result(
+        self, key: str, backoff: float, max_delay: float
+    ) -> AbstractContextManager[Waiter]:
         """Give a waiter that is woken when a value or an ending of ``key`` is written.
 
         :param backoff: factor between two pauses, where the storage cannot wake.
         :param max_delay: longest pause in seconds, likewise.
         """
-        yield _Pause(backoff, max_delay)
+        return nullcontext(_Pause(backoff, max_delay))
 
     # -- counters -----------------------------------------------------------------------------
 

@@ -7,8 +7,8 @@ import heapq
 import itertools
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from huey.constants import EmptyData
@@ -190,10 +190,10 @@ class MemoryStorage(BaseStorage):
     def peek_ending(self, key: str) -> str | None:
         return self._endings.get(key)
 
-    @contextmanager
-    def waiting_for_result(self, key: str, backoff: float, max_delay: float) -> Iterator[Waiter]:
-        with self._result_bell.waiting(key) as waiter:
-            yield waiter
+    def waiting_for_result(
+        self, key: str, backoff: float, max_delay: float
+    ) -> AbstractContextManager[Waiter]:
+        return self._result_bell.waiting(key)
 
     # -- counters -----------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from huey.constants import EmptyData
@@ -366,11 +366,11 @@ class SqliteStorage(BaseStorage):
         rows = self._execute(sql, (self.name, key))
         return rows[0][0] if rows else None
 
-    @contextmanager
-    def waiting_for_result(self, key: str, backoff: float, max_delay: float) -> Iterator[Waiter]:
+    def waiting_for_result(
+        self, key: str, backoff: float, max_delay: float
+    ) -> AbstractContextManager[Waiter]:
         self._make_live_folder()
-        with self._result_bell.waiting(key) as waiter:
-            yield waiter
+        return self._result_bell.waiting(key)
 
     # -- counters -----------------------------------------------------------------------------
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import socket
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final
 
 from huey.utils import make_id
@@ -26,15 +26,24 @@ _OPEN_FILES: Final = "/proc/self/fd"  # on Linux: a short way to a folder with a
 
 
 class BellWaiter:
-    """One thread's wait. It is good for one ring; make a new one for the next.
+    """One thread's wait, in a ``with`` block. Good for one ring; make a new one for the next.
 
-    ``rung`` says whether it rang; that is final once the bell's ``waiting`` was left.
+    ``rung`` says whether it rang; that is final once the block was left.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, bell: Bell, key: str) -> None:
+        self.key = key
+        self.rung = False
+        self._bell = bell
         self._ringing = threading.Lock()
         self._ringing.acquire()
-        self.rung = False
+
+    def __enter__(self) -> BellWaiter:
+        self._bell.admit(self)
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._bell.forget(self)
 
     def wait(self, timeout: float) -> bool:
         """Wait at most ``timeout`` seconds; True if it rang."""
@@ -53,16 +62,9 @@ class Bell:
         self._lock = threading.Lock()
         self._waiters: dict[str, list[BellWaiter]] = {}
 
-    @contextmanager
-    def waiting(self, key: str) -> Iterator[BellWaiter]:
-        """Give a waiter for ``key``; look for what you want after this, then wait."""
-        waiter = BellWaiter()
-        with self._lock:
-            self._waiters.setdefault(key, []).append(waiter)
-        try:
-            yield waiter
-        finally:
-            self._forget(key, waiter)
+    def waiting(self, key: str) -> BellWaiter:
+        """Return a waiter for ``key``; enter it, look for what you want, then wait."""
+        return BellWaiter(self, key)
 
     def ring(self, key: str) -> bool:
         """Wake all that wait for ``key``; True if there was one."""
@@ -92,13 +94,21 @@ class Bell:
         for key in list(self._waiters):
             self.ring(key)
 
-    def _forget(self, key: str, waiter: BellWaiter) -> None:
+    def admit(self, waiter: BellWaiter) -> None:
+        """Ring this waiter from now on."""
         with self._lock:
-            waiters = self._waiters.get(key)
+            self._waiters.setdefault(waiter.key, []).append(waiter)
+
+    def forget(self, waiter: BellWaiter) -> None:
+        """Ring this waiter no more."""
+        if waiter.rung:  # those who were rung are forgotten already
+            return
+        with self._lock:
+            waiters = self._waiters.get(waiter.key)
             if waiters and waiter in waiters:
                 waiters.remove(waiter)
                 if not waiters:
-                    del self._waiters[key]
+                    del self._waiters[waiter.key]
 
 
 class Doorbell(Bell):
@@ -122,18 +132,19 @@ class Doorbell(Bell):
         self._folder_fd: int | None = None
         self._name = ""
         self._unlink: Callable[[], object] = bool
-        self._somebody = threading.Event()
+        # Where the listener rests while nobody waits; put into by tasks, which may be interrupted.
+        self._somebody: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._parked = False
         self._thread: threading.Thread | None = None
         self._short = len(os.fsencode(folder)) + 32 < _LONGEST_PATH
         self._works = hasattr(socket, "AF_UNIX") and (self._short or os.path.isdir(_OPEN_FILES))
 
-    @contextmanager
-    def waiting(self, key: str) -> Iterator[BellWaiter]:
+    def admit(self, waiter: BellWaiter) -> None:
         if self._works:
             self._listen()
-        with super().waiting(key) as waiter:
-            self._somebody.set()
-            yield waiter
+        super().admit(waiter)
+        if self._parked:
+            self._somebody.put(None)
 
     def tell(self, text: str = "") -> None:
         """Send a datagram to the listeners of all other processes."""
@@ -152,7 +163,7 @@ class Doorbell(Bell):
             thread, self._thread = self._thread, None
             sock, self._socket = self._socket, None
         if sock is not None:
-            self._somebody.set()
+            self._somebody.put(None)
             self._send(self._name, b"")
             if thread is not None and thread is not threading.current_thread():
                 thread.join(5)
@@ -253,9 +264,7 @@ class Doorbell(Bell):
         in_a_row = 0
         while self._socket is sock:
             if not self._waiters:
-                self._somebody.clear()
-                if not self._waiters and self._socket is sock:
-                    self._somebody.wait()
+                self._park(sock)
                 continue
             try:
                 data = sock.recv(256, socket.MSG_DONTWAIT)
@@ -268,6 +277,13 @@ class Doorbell(Bell):
                 in_a_row = 0
             else:
                 self.heard(data.decode())
+
+    def _park(self, sock: socket.socket) -> None:
+        """Rest until somebody waits, or `close`."""
+        self._parked = True
+        while not self._waiters and self._socket is sock:
+            self._somebody.get()
+        self._parked = False
 
 
 def _unlink_own(path: str, pid: int) -> None:
