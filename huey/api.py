@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
 
 from huey.constants import EmptyData
 from huey.events import EventLog
-from huey.executor import Executor, Host, error_metadata, one_line
+from huey.executor import Executor, Host, Immediate, error_metadata, one_line
 from huey.hooks import Hook, Hooks
 from huey.registry import Registry
 from huey.results import Error, Result, ResultGroup
 from huey.revocations import Revocations, revocation_key
 from huey.serializer import ReferenceSerializer, Serializer
 from huey.signals import SIGNAL_ENQUEUED, Receiver, Signals
-from huey.storage import BaseStorage, Batch, MemoryStorage, SqliteStorage
+from huey.storage import BaseStorage, Batch, Claim, MemoryStorage, SqliteStorage
 from huey.tasks import Expires, Task, TaskWrapper
 from huey.utils import from_timestamp, make_id, normalize_time, to_timestamp
 
@@ -45,10 +48,12 @@ class Huey:
     :param results: whether to store what tasks return.
     :param store_none: whether to store ``None`` too.
     :param utc: keep times in UTC; naive datetimes given by callers are local time either way.
+    :param immediate: start in immediate mode, see `immediate`.
     :param serializer: objects to bytes and back, by default pickle; a storage in memory keeps
         the objects themselves.
     :param compression: compress messages and results.
     :param use_zlib: with zlib instead of gzip.
+    :param immediate_use_memory: keep everything in memory while in immediate mode.
     :param storage_class: the storage to use instead of the class's own.
     :param events: whether to keep the stream of events, see `huey.events`.
     :param storage_kwargs: passed on to the storage.
@@ -62,9 +67,11 @@ class Huey:
         results: bool = True,
         store_none: bool = False,
         utc: bool = True,
+        immediate: bool = False,
         serializer: Serializer | None = None,
         compression: bool = False,
         use_zlib: bool = False,
+        immediate_use_memory: bool = True,
         storage_class: type[BaseStorage] | None = None,
         events: bool = False,
         **storage_kwargs: Any,
@@ -82,6 +89,10 @@ class Huey:
         self.events = EventLog(self, events)
         self.executor = Executor(self)
         self.consumers: list[Consumer] = []
+        self.immediate_use_memory = immediate_use_memory
+        self._storage_put_by: BaseStorage | None = None
+        self._immediate = False
+        self.immediate = immediate
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.name}>"
@@ -91,6 +102,23 @@ class Huey:
     ) -> BaseStorage:
         """Return a storage for this Huey."""
         return (storage_class or self.storage_class)(self.name, **storage_kwargs)
+
+    @property
+    def immediate(self) -> bool:
+        """Whether tasks run at once and in the caller's thread, for tests and debugging.
+
+        Everything else is as it is with a consumer. Unless ``immediate_use_memory=False`` was
+        given, values and schedule are in memory meanwhile and the real storage is left alone.
+        """
+        return self._immediate
+
+    @immediate.setter
+    def immediate(self, on: bool) -> None:
+        if on and not self._immediate and self.immediate_use_memory:
+            self._storage_put_by, self.storage = self.storage, MemoryStorage(self.name)
+        elif not on and self._storage_put_by is not None:
+            self.storage, self._storage_put_by = self._storage_put_by, None
+        self._immediate = bool(on)
 
     def _default_serializer(self, compression: bool, use_zlib: bool) -> Serializer:
         if self.storage.keeps_objects and not compression:
@@ -174,6 +202,34 @@ class Huey:
 
         return decorate
 
+    def context_task(
+        self,
+        obj: AbstractContextManager[Any],
+        as_argument: bool = False,
+        retries: int = 0,
+        retry_delay: float = 0,
+        context: bool = False,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> Callable[[Callable[..., R]], TaskWrapper[..., R]]:
+        """Make a function a task that runs inside ``with obj:``.
+
+        :param obj: a context manager that can be entered any number of times.
+        :param as_argument: pass what ``__enter__`` returned as the first argument.
+
+        The other parameters are those of `task`.
+        """
+
+        def decorate(func: Callable[..., R]) -> TaskWrapper[..., R]:
+            @functools.wraps(func)
+            def inside(*args: Any, **kwargs: Any) -> R:
+                with obj as entered:
+                    return func(entered, *args, **kwargs) if as_argument else func(*args, **kwargs)
+
+            return TaskWrapper(self, inside, retries, retry_delay, context, name, **kwargs)
+
+        return decorate
+
     # -- being told ---------------------------------------------------------------------------
 
     def signal(self, *signals: str) -> Callable[[F], F]:
@@ -241,7 +297,9 @@ class Huey:
         """
         batch = self.prepare([task])
         self.signals.send(SIGNAL_ENQUEUED, task)  # first, or a worker's signal could overtake it
-        if batch.events:
+        if self._immediate:
+            self._run_now(batch)
+        elif batch.events:
             self.storage.write(batch)
         else:
             self.storage.enqueue(*batch.enqueue[0])
@@ -258,8 +316,20 @@ class Huey:
         if self.signals:
             for task in tasks:
                 self.signals.send(SIGNAL_ENQUEUED, task)
-        self.storage.write(batch)
+        if self._immediate:
+            self._run_now(batch)
+        else:
+            self.storage.write(batch)
         return ResultGroup([Result(self, task) for task in tasks], group)
+
+    def _run_now(self, batch: Batch) -> None:
+        """Run in this thread what would be put on the queue, and what follows from it."""
+        self.storage.append_events(batch.events)
+        messages = deque(data for data, _ in batch.enqueue)
+        while messages:
+            host = Immediate(self)
+            self.executor.receive(Claim(None, messages.popleft()), host)
+            messages.extend(host.following)
 
     def enqueue_is_overridden(self) -> bool:
         """Whether somebody, a subclass or a monitoring tool, wants to see every task pass."""

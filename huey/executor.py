@@ -76,6 +76,18 @@ class Inline:
         pass
 
 
+class Immediate(Inline):
+    """The caller's own thread in immediate mode: what follows is kept, to be run next."""
+
+    def __init__(self, huey: Huey) -> None:
+        super().__init__(huey)
+        self.following: list[Any] = []
+
+    def finish(self, batch: Batch) -> None:
+        self.following = [data for data, _ in batch.enqueue]
+        super().finish(batch._replace(enqueue=()))
+
+
 class Executor:
     """Takes one task from a claim to its end."""
 

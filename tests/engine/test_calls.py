@@ -355,3 +355,45 @@ def test_none_is_stored_only_if_asked_for(make_huey, work_off, store_none):
 
     assert (result.id in huey.all_results()) == store_none
     assert result.get(blocking=True, timeout=PATIENCE) is None
+
+
+class Connection:
+    """Counts how often it is entered and left."""
+
+    def __init__(self):
+        self.entered = self.left = 0
+
+    def __enter__(self):
+        self.entered += 1
+        return f"connection {self.entered}"
+
+    def __exit__(self, *exc_info):
+        self.left += 1
+
+
+def test_a_context_task_runs_inside_its_context(huey):
+    db = Connection()
+
+    @huey.context_task(db)
+    def write(n):
+        """Write a row."""
+        assert db.entered == db.left + 1
+        return n
+
+    with huey.create_consumer():
+        assert write(5).get(blocking=True, timeout=PATIENCE) == 5
+
+    assert (db.entered, db.left) == (1, 1)
+    assert write.__doc__ == "Write a row."
+
+
+def test_a_context_task_may_take_what_was_entered_as_its_first_argument(huey):
+    @huey.context_task(Connection(), as_argument=True, retries=1, name="put")
+    def write(connection, n):
+        return f"{connection}, row {n}"
+
+    with huey.create_consumer():
+        assert write(5).get(blocking=True, timeout=PATIENCE) == "connection 1, row 5"
+
+    assert write.task_class.name.endswith(".put")
+    assert write.task_class.default_retries == 1
