@@ -1,0 +1,105 @@
+"""Time as the queue counts it, identifiers, and short descriptions."""
+
+import datetime
+import os
+import random
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from huey.utils import from_timestamp, make_id, normalize_time, short_call, to_timestamp
+
+UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+def test_ids_are_random_uuids():
+    ids = [make_id() for _ in range(5000)]
+
+    assert all(UUID4.fullmatch(each) for each in ids)
+    assert len(set(ids)) == len(ids)
+
+
+def test_ids_do_not_repeat_when_an_application_seeds_its_random_numbers():
+    random.seed(42)
+    first = make_id()
+    random.seed(42)
+
+    assert make_id() != first
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_ids_of_a_forked_child_are_its_own():
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(theirs, make_id().encode())
+        os._exit(0)
+    mine = make_id()
+    os.waitpid(child, 0)
+    with open(ours) as pipe:
+        os.close(theirs)
+        assert pipe.read() != mine
+
+
+@given(st.floats(0, 4e9))
+def test_a_time_is_the_same_after_a_round_trip(seconds):
+    assert to_timestamp(from_timestamp(seconds)) == pytest.approx(seconds, abs=1e-5)
+
+
+@given(st.datetimes(datetime.datetime(1990, 1, 1), datetime.datetime(2090, 1, 1)))
+def test_an_aware_time_means_the_same_everywhere(when):
+    zone = datetime.timezone(datetime.timedelta(hours=5, minutes=30))
+
+    assert normalize_time(eta=when.replace(tzinfo=zone)) == when - zone.utcoffset(None)
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "text"),
+    [
+        ((), {}, ""),
+        ((1, "a", None, True, 2.5), {"b": [1, 2]}, "1, 'a', None, True, 2.5, b=[1, 2]"),
+        (({"k": {"deep": [1]}},), {}, "{'k': {'deep': [1]}}"),
+        ((object(),), {}, "<object>"),
+        ((range(3),), {}, "<range>"),
+        ((10**5000,), {}, "<int>"),
+    ],
+)
+def test_a_call_is_described_in_a_few_words(args, kwargs, text):
+    assert short_call(args, kwargs) == text
+
+
+def test_a_long_call_is_cut():
+    text = short_call(("x" * 10_000, *range(1000)), {})
+
+    assert len(text) == 80
+    assert text.endswith("…")
+
+
+def test_describing_a_call_never_fails():
+    class deque:
+        pass
+
+    class Hostile:
+        def __repr__(self):
+            raise SystemExit
+
+        __len__ = __iter__ = __str__ = __repr__
+
+    assert short_call((deque(), Hostile(), [Hostile()]), {}) == "<deque>, <Hostile>, [<Hostile>]"
+
+
+def test_describing_a_call_does_not_look_at_all_of_a_large_value():
+    class Counting(list):
+        looks = 0
+
+        def __iter__(self):
+            for item in super().__iter__():
+                Counting.looks += 1
+                yield item
+
+    short_call((Counting(range(10_000)),), {})
+
+    assert Counting.looks < 20
