@@ -346,8 +346,8 @@ class Huey:
             task.resolve_expires(utc=self.utc)
             items.append((self.serialize_task(task), task.priority))
             if self.events.enabled:
-                facts["args"] = task.describe()
-                events += self.events.of("enqueued", task, retries=task.retries, **facts)
+                known = {**task.describe(), **facts}
+                events += self.events.of("enqueued", task, retries=task.retries, **known)
         return Batch(enqueue=items, events=events)
 
     def serialize_task(self, task: Task[Any]) -> Any:
@@ -471,6 +471,8 @@ class Huey:
 
     def cancel(self, task_id: str) -> bool:
         """Stop a task, see `Result.cancel`."""
+        if Result(self, Task(id=task_id)).is_ready():
+            return False
         # Revoked first: whether it is claimed, scheduled or tried again in this very moment, one
         # of the two reaches it. The worker that ends it takes the revocation back.
         self.revoke_by_id(task_id, revoke_once=True)

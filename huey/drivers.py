@@ -18,10 +18,11 @@ _set_async_exc = ctypes.pythonapi.PyThreadState_SetAsyncExc
 _INTERRUPT = ctypes.py_object(TaskInterrupt)
 
 TRIES = 200  # looks for a harmless moment, a millisecond apart
+AGAIN = 1.0  # seconds before a run that goes on, as if nothing had been thrown, is thrown at again
 
 # An exception that arrives in one of these leaves a lock locked for ever, or is swallowed.
 _FRAGILE_FUNCTIONS = ("acquire", "release", "__enter__", "__exit__", "__del__")
-_FRAGILE_PACKAGES = ("huey", "weakref", "_weakrefset")
+_FRAGILE_PACKAGES = ("huey", "huey_jupyter", "weakref", "_weakrefset")
 
 
 def _is_harmless(thread: int) -> bool:
@@ -47,7 +48,8 @@ class Window:
         self._lock = threading.Lock()
         self._thread: int | None = None
         self._run: Run | None = None
-        self._tried = self._thrown = False
+        self._tried = False
+        self._thrown_at = -math.inf
 
     def call(self, run: Run, func: Callable[[], Any]) -> Tried:
         """Call ``func`` with the window open for ``run``, and say what came of it."""
@@ -69,19 +71,20 @@ class Window:
         return tried
 
     def throw(self, run: Run) -> bool:
-        """Raise `TaskInterrupt` inside ``run``, once; False if it is not running any more.
+        """Raise `TaskInterrupt` inside ``run``; False if it is not running any more.
 
-        It arrives when the thread next executes Python code: a call into C returns first. Where it
+        Does nothing if that was done less than a second ago: the run may be cleaning up. It
+        arrives when the thread next executes Python code: a call into C returns first. Where it
         would do harm, say leave a lock locked, a better moment is waited for, but not for long.
         """
         for tries_left in reversed(range(TRIES)):
             with self._lock:
                 if self._run is not run or self._thread is None:
                     return False
-                if self._thrown:
+                if time.monotonic() < self._thrown_at + AGAIN:
                     return True
                 if self._thrown_now(self._thread, insist=not tries_left):
-                    self._thrown = True
+                    self._thrown_at = time.monotonic()
                     return True
             time.sleep(0.001)
         return False
@@ -100,7 +103,8 @@ class Window:
     def _open(self, run: Run) -> None:
         with self._lock:
             self._thread, self._run = threading.get_ident(), run
-            self._tried = self._thrown = False
+            self._tried = False
+            self._thrown_at = -math.inf
 
     def _close(self) -> None:
         with self._lock:

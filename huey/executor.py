@@ -133,8 +133,8 @@ class Executor:
         """Call a task's function, write what came of it, and tell who wants to know."""
         huey = self.huey
         run = host.run or Run(task, host.name, huey.events.stir)
-        attempt = max(1, task.default_retries - task.retries + 1)
-        huey.events.note("executing", run, worker=host.name, attempt=attempt, retries=task.retries)
+        facts = {"worker": host.name, "attempt": task.attempt, "retries": task.retries}
+        huey.events.note("executing", run, **facts)
         logger.info("executing %s", task)
         huey.signals.send(S.SIGNAL_EXECUTING, task)
         token = running.set(run)

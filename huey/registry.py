@@ -67,6 +67,11 @@ class Registry:
         self._classes[name] = task_class
         self.periodic.pop(name, None)
 
+    def unregister(self, name: str) -> bool:
+        """Forget a task class; False if it is not known."""
+        self.periodic.pop(name, None)
+        return self._classes.pop(name, None) is not None
+
     def register_periodic(self, task_class: type[Task[Any]], validate: Validate) -> None:
         """Have a registered task run in every minute for which ``validate`` is true."""
         self.periodic[task_class.name] = validate

@@ -33,7 +33,7 @@ _NO_VALUE: dict[str, tuple[type[TaskException], str]] = {
     "expired": (TaskExpired, "the task expired before a worker was free"),
     "canceled": (TaskCanceled, "the task was cancelled"),
     "skipped": (TaskCanceled, "a task before it in the pipeline gave no value"),
-    "lost": (WorkerLost, "the task's worker died again and again"),
+    "lost": (WorkerLost, "its worker died too often, or its queue was given up"),
     "error": (TaskException, "the task failed; its error was not kept, as results=False"),
 }
 

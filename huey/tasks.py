@@ -84,9 +84,14 @@ class Task(Generic[R]):
     def __hash__(self) -> int:
         return hash(self.id)
 
-    def describe(self) -> str:
-        """Return the arguments of the call in a few words, for people."""
-        return short_call(self.args, self.kwargs)
+    @property
+    def attempt(self) -> int:
+        """Which try this is, from 1."""
+        return max(1, self.default_retries - self.retries + 1)
+
+    def describe(self) -> dict[str, str]:
+        """Return what people want to know of the call: ``args``, in a few words, or a ``label``."""
+        return {"args": short_call(self.args, self.kwargs)}
 
     def resolve_expires(self, *, utc: bool = True) -> None:
         """Turn a relative ``expires`` into the time at which it is over."""

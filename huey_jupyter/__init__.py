@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from huey_jupyter.session import Session
 
-__all__ = ["Session", "load_ipython_extension", "unload_ipython_extension"]
+__all__ = ["Session", "current", "load_ipython_extension", "unload_ipython_extension"]
 
 _current: Session | None = None
+_last: Session | None = None  # its Huey goes on, so that task functions survive a reload
 
 
 def __getattr__(name: str) -> Any:
@@ -25,7 +26,7 @@ def __getattr__(name: str) -> Any:
 
 def load_ipython_extension(ip: Any) -> None:
     """Make the session, unless there is one: a queue in memory and two workers in this kernel."""
-    global _current
+    global _current, _last
     if _current is not None:
         return
     refusal = _refusal()
@@ -35,16 +36,27 @@ def load_ipython_extension(ip: Any) -> None:
     from huey_jupyter.magics import HueyMagics
     from huey_jupyter.session import Session
 
-    session = Session(ip)
+    session = Session(ip, None if _last is None else _last.huey)
     session.open()
-    _current = session
+    _current = _last = session
     ip.register_magics(HueyMagics(ip, session))
-    taken = "huey" in ip.user_ns
+    taken = ip.user_ns.get("huey", session.huey) is not session.huey
     if not taken:
         ip.user_ns["huey"] = session.huey
     workers = len(session.consumer.workers)
-    name = "(the name `huey` was taken)" if taken else "`huey`"
-    print(f"huey: {workers} workers wait in this kernel. The queue {name} ends with the kernel.")
+    print(f"huey: {workers} workers wait in this kernel. The queue `huey` ends with the kernel.")
+    if taken:
+        print("The name `huey` was taken, so the queue is huey_jupyter.current().huey.")
+
+
+def current() -> Session:
+    """Return the session that ``%load_ext huey_jupyter`` made.
+
+    :raises RuntimeError: if there is none.
+    """
+    if _current is None:
+        raise RuntimeError("there is no session: run %load_ext huey_jupyter first")
+    return _current
 
 
 def unload_ipython_extension(ip: Any) -> None:

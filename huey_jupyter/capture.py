@@ -79,6 +79,7 @@ class Capture:
         self._replace(display_functions, "publish_display_data", _publish_or(publish))
         publisher = self.ip.display_pub
         self._replace(publisher, "clear_output", _clear_or(publisher.clear_output))
+        self._replace(self.ip, "_showtraceback", _tell_or(self.ip._showtraceback))
         kernel = getattr(self.ip, "kernel", None)
         if kernel is not None:
             self._replace(kernel, "raw_input", _refuse_or(kernel.raw_input))
@@ -123,6 +124,19 @@ def _clear_or(clear: Callable[..., Any]) -> Callable[..., Any]:
         return None
 
     return clear_output
+
+
+def _tell_or(show: Callable[..., Any]) -> Callable[..., Any]:
+    """Tracebacks that IPython shows by itself, say of a formatter that failed."""
+
+    def _showtraceback(etype: Any, evalue: Any, stb: list[str]) -> Any:
+        run = current_run()
+        if run is None:
+            return show(etype, evalue, stb)
+        run.write("stderr", "\n".join(stb) + "\n")
+        return None
+
+    return _showtraceback
 
 
 def _refuse_or(read: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,27 +6,38 @@ import ast
 import asyncio
 import inspect
 import io
+import itertools
+import keyword
 import tokenize
-from dataclasses import dataclass, field
-from types import CodeType
+from dataclasses import dataclass
+from types import CodeType, FunctionType
 from typing import Any
 
 from huey.tasks import Task
 
 MISSING = object()
 
+Brought = dict[str, tuple[Any, int]]
+"""Names that cells have brought back: the value, and the number of the cell's snapshot."""
+
+_snapshot_numbers = itertools.count(1)
+
+
+_VALUE = "__huey_value__"  # the name that a cell's last expression is bound to while it runs
+
 
 @dataclass
 class Cell:
-    """A cell ready to run: its statements and, if it ends in one, its last expression."""
+    """A cell ready to run; its last expression, if any, is bound to a name of its own."""
 
-    statements: CodeType
-    expression: CodeType | None
+    code: CodeType
 
     def run(self, namespace: dict[str, Any]) -> Any:
         """Execute the cell in ``namespace``; return the last expression's value."""
-        _evaluate(self.statements, namespace)
-        return None if self.expression is None else _evaluate(self.expression, namespace)
+        done = eval(self.code, namespace)  # noqa: S307 - running the user's cell is the point
+        if self.code.co_flags & inspect.CO_COROUTINE:
+            asyncio.run(done)
+        return namespace.pop(_VALUE, None)
 
 
 def compile_cell(ip: Any, source: str, line: str = "") -> Cell:
@@ -42,15 +53,12 @@ def compile_cell(ip: Any, source: str, line: str = "") -> Cell:
     text = ip.transform_cell(raw)
     filename = ip.compile.cache(text, ip.displayhook.prompt_count, raw_code=raw)
     tree = ip.transform_ast(ast.parse(text, filename))
-    last = None
-    if tree.body and isinstance(tree.body[-1], ast.Expr):
-        last = tree.body.pop() if not ends_in_semicolon(text) else None
+    last = tree.body[-1] if tree.body else None
+    if isinstance(last, ast.Expr) and not ends_in_semicolon(text):
+        bound = ast.Assign([ast.Name(_VALUE, ast.Store())], last.value)
+        tree.body[-1] = ast.fix_missing_locations(ast.copy_location(bound, last))
     flags = ip.compile.flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    statements = compile(tree, filename, "exec", flags, dont_inherit=True)
-    if last is None:
-        return Cell(statements, None)
-    expression = ast.Expression(last.value)
-    return Cell(statements, compile(expression, filename, "eval", flags, dont_inherit=True))
+    return Cell(compile(tree, filename, "exec", flags, dont_inherit=True))
 
 
 def ends_in_semicolon(text: str) -> bool:
@@ -61,56 +69,110 @@ def ends_in_semicolon(text: str) -> bool:
     return bool(words) and words[-1] == ";"
 
 
-def _evaluate(code: CodeType, namespace: dict[str, Any]) -> Any:
-    value = eval(code, namespace)  # noqa: S307 - running the user's cell is the point
-    if code.co_flags & inspect.CO_COROUTINE:
-        return asyncio.run(value)
-    return value
+def rebind(function: FunctionType, names: dict[str, Any]) -> FunctionType:
+    """Return the same function with other globals."""
+    new = FunctionType(
+        function.__code__, names, function.__name__, function.__defaults__, function.__closure__
+    )
+    new.__kwdefaults__ = function.__kwdefaults__
+    new.__annotations__ = function.__annotations__
+    new.__qualname__ = function.__qualname__
+    new.__module__ = function.__module__
+    new.__doc__ = function.__doc__
+    new.__dict__.update(function.__dict__)
+    return new
 
 
-@dataclass
+def _leave(code: Any = None) -> None:
+    raise SystemExit(code)
+
+
 class Snapshot:
     """A notebook's names as they were when a cell was handed over, and what the cell made of them.
 
-    :param names: the names then; emptied by `forget`.
-    :param made: names that the cell bound anew, with their values; None until it is done.
+    Functions of the notebook see the snapshot too while the cell runs them, and functions that
+    the cell made see the notebook once they are brought back.
+
+    :param names: the notebook's names; a copy is kept until `forget`.
     """
 
-    names: dict[str, Any]
-    made: dict[str, Any] | None = field(default=None)
+    def __init__(self, names: dict[str, Any]) -> None:
+        self.names = dict(names)
+        self.number = next(_snapshot_numbers)
+        self.made: dict[str, Any] = {}
+        self._notebook = names
+        self._namespace: dict[str, Any] = {}
 
     def run(self, cell: Cell) -> Any:
         """Run the cell on a copy of the names; each try begins with the same."""
         namespace = dict(self.names)
+        for name, bound in self.names.items():
+            if isinstance(bound, FunctionType) and bound.__globals__ is self._notebook:
+                namespace[name] = rebind(bound, namespace)
+            elif name in ("exit", "quit"):  # the kernel's own would end the kernel
+                namespace[name] = _leave
+        given = dict(namespace)
         value = cell.run(namespace)
+        self._namespace = namespace
         self.made = {
             name: bound
             for name, bound in namespace.items()
-            if not name.startswith("_") and bound is not self.names.get(name, MISSING)
+            if not name.startswith("_") and bound is not given.get(name, MISSING)
         }
         return value
 
-    def bring_back(self, names: dict[str, Any], wanted: set[str] | None) -> list[str]:
-        """Bind what the cell made in ``names``, save what was bound there meanwhile.
+    def bring_back(self, wanted: set[str] | None, brought: Brought) -> tuple[list[str], list[str]]:
+        """Bind what the cell made in the notebook, save what the notebook bound meanwhile.
 
         :param wanted: only these; None for all.
-        :returns: the names left alone.
+        :param brought: what cells have brought back before; this one's is added. Such a name is
+            not the notebook's own: of two cells the one handed over later wins.
+        :returns: the names left alone, and wanted names that the cell did not make.
         """
-        made = {n: v for n, v in (self.made or {}).items() if wanted is None or n in wanted}
-        kept = [n for n in made if names.get(n, MISSING) is not self.names.get(n, MISSING)]
-        names.update({n: v for n, v in made.items() if n not in kept})
-        return kept
+        made = {n: v for n, v in self.made.items() if wanted is None or n in wanted}
+        kept = []
+        for name, bound in made.items():
+            now = self._notebook.get(name, MISSING)
+            last, number = brought.get(name, (MISSING, 0))
+            if now is last and last is not MISSING:
+                if number < self.number:
+                    self._bind(name, bound, brought)
+            elif now is bound or now is self.names.get(name, MISSING):
+                self._bind(name, bound, brought)
+            else:
+                kept.append(name)
+        return kept, sorted((wanted or set()) - set(made))
+
+    def _bind(self, name: str, bound: Any, brought: Brought) -> None:
+        if isinstance(bound, FunctionType) and bound.__globals__ is self._namespace:
+            bound = rebind(bound, self._notebook)
+        self._notebook[name] = bound
+        brought[name] = (bound, self.number)
 
     def forget(self) -> None:
         """Let go of the notebook's objects."""
-        self.names, self.made = {}, None
+        self.names, self.made, self._namespace = {}, {}, {}
 
 
 class CellTask(Task[Any]):
-    """The task of a cell; what it is given is of no interest to people."""
+    """The task of a cell: its arguments are those of `run_cell`."""
 
-    def describe(self) -> str:
-        return ""
+    @property
+    def attempt(self) -> int:
+        return max(1, int(self.args[3]) - self.retries + 1)
+
+    def describe(self) -> dict[str, str]:
+        return {"label": self.args[2]}
+
+
+def run_cell(snapshot: Snapshot, cell: Cell, label: str, retries: int) -> Any:
+    """Run a cell: the function of every `CellTask`."""
+    return snapshot.run(cell)
+
+
+def is_name(text: str) -> bool:
+    """Say whether a variable can be called so."""
+    return text.isidentifier() and not keyword.iskeyword(text)
 
 
 def parse_export(text: str) -> set[str] | None:
@@ -122,8 +184,8 @@ def parse_export(text: str) -> set[str] | None:
         return None
     if text == "none":
         return set()
-    names = {name.strip() for name in text.split(",")}
-    wrong = sorted(name for name in names if not name.isidentifier())
+    names = {name.strip() for name in text.split(",") if name.strip()}
+    wrong = sorted(name for name in names if not is_name(name))
     if wrong:
         raise ValueError(
             f"--export takes auto, none or names with commas between, not {wrong[0]!r}"

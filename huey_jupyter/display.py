@@ -15,8 +15,8 @@ from huey_jupyter.views import card_html, card_text, group_html, group_text
 from huey_jupyter.views.widget import CardWidget
 
 # A page that was loaded anew does not know where an end belongs that is told as an update; its
-# widget goes on and shows the end, so the widgets of the last outputs stay.
-WIDGETS_KEPT = 200
+# widget goes on and shows the end, so the last outputs stay known with their widgets.
+OUTPUTS_KEPT = 200
 
 Verb = Callable[[str, str], None]
 """Called with what a button asks for and the id of the task."""
@@ -45,18 +45,23 @@ class View:
     def html(self, *, live: bool) -> str:
         group, now = self._group, time.time()
         if group is None:
-            return card_html(self.board.card(self.key), now=now, live=live)
-        return group_html(group, self.board.members(group), now=now, live=live)
+            return _sendable(card_html(self.board.card(self.key), now=now, live=live))
+        return _sendable(group_html(group, self.board.members(group), now=now, live=live))
 
     def text(self) -> str:
         group, now = self._group, time.time()
         if group is None:
-            return card_text(self.board.card(self.key), now)
-        return group_text(group, self.board.members(group), now)
+            return _sendable(card_text(self.board.card(self.key), now))
+        return _sendable(group_text(group, self.board.members(group), now))
 
     def bundle(self) -> dict[str, str]:
         """Return the view as it is saved, with nothing that needs a kernel."""
         return {"text/html": self.html(live=False), "text/plain": self.text()}
+
+
+def _sendable(text: str) -> str:
+    """Return a text without half characters, which no message can carry."""
+    return text.encode("utf-8", "replace").decode()
 
 
 class Output:
@@ -88,7 +93,7 @@ class Displays:
         self.on_verb = on_verb
         self.in_kernel = getattr(ip, "kernel", None) is not None
         self._live: dict[str, list[Output]] = {}
-        self._over: deque[CardWidget] = deque()
+        self._over: deque[Output] = deque()
 
     def show(self, key: str) -> None:
         """Show a card or a group where the running cell's output goes."""
@@ -107,11 +112,17 @@ class Displays:
             self._live.setdefault(key, []).append(output)
             self._touch(key)
 
+    def say(self, text: str) -> None:
+        """Show plain text where the running cell's output goes."""
+        self._publish({"text/plain": text})
+
     def publish(self, changes: Changes) -> None:
         """Bring the outputs of what changed up to date; those that are over become plain HTML."""
         for key in (*changes.groups, *changes.cards):
             for output in list(self._live.get(key, ())):
                 self._update(output)
+            for output in [over for over in list(self._over) if over.view.key == key]:
+                self._show_end(output)  # something was added: a note, or it runs again
 
     def close(self) -> None:
         """Turn every live output into plain HTML as it is now."""
@@ -144,14 +155,18 @@ class Displays:
             outputs.remove(output)
             if not outputs:
                 del self._live[key]
+        self._show_end(output)
+        self._over.append(output)
+        if len(self._over) > OUTPUTS_KEPT:
+            self._over.popleft().widget.close()
+        with self.lock:
+            self.board.release(key)
+
+    def _show_end(self, output: Output) -> None:
+        with self.lock:
             bundle = output.view.bundle()
         output.widget.html = bundle["text/html"]
         self._publish(bundle, display_id=output.display_id, update=True)
-        self._over.append(output.widget)
-        if len(self._over) > WIDGETS_KEPT:
-            self._over.popleft().close()
-        with self.lock:
-            self.board.release(key)
 
     def _publish(self, data: dict[str, Any], display_id: str = "", update: bool = False) -> None:
         transient = {"display_id": display_id} if display_id else {}

@@ -9,9 +9,9 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 from IPython.display import display
 
-from huey.exceptions import TaskException
+from huey.exceptions import HueyException, TaskException
 from huey.results import Result
-from huey_jupyter.cells import parse_export
+from huey_jupyter.cells import is_name, parse_export
 from huey_jupyter.session import Session
 from huey_jupyter.views import status_html, status_text
 
@@ -72,18 +72,19 @@ class HueyMagics(Magics):  # type: ignore[misc]  # IPython is Any to the type ch
         the task's result.
         """
         options = parse_argstring(self.huey_task, line)
-        if options.out and not options.out.isidentifier():
-            raise UsageError(f"-o takes the name of a variable, not {options.out!r}")
+        out = _bare(options.out)
+        if out and not is_name(out):
+            raise UsageError(f"-o takes the name of a variable, not {out!r}")
         if options.retries < 0 or options.retry_delay < 0:
             raise UsageError("--retries and --retry-delay take numbers that are not negative")
         try:
-            export = parse_export(options.export)
+            export = parse_export(_bare(options.export))
         except ValueError as error:
             raise UsageError(str(error)) from None
         try:
             result = self.session.run_cell(
                 cell,
-                options.name,
+                _bare(options.name),
                 line=f"%%huey_task {line}",
                 export=export,
                 retries=options.retries,
@@ -91,9 +92,10 @@ class HueyMagics(Magics):  # type: ignore[misc]  # IPython is Any to the type ch
             )
         except SyntaxError as error:
             raise _cell_error(self.shell, error) from None
-        if options.out:
-            self.shell.user_ns[options.out] = result
-        if options.wait and self.session.wait(result.id):
+        if out:
+            self.shell.user_ns[out] = result
+        if options.wait:
+            self._wait(result.id)
             _raise_if_failed(result)
 
     @magic_arguments()
@@ -109,21 +111,41 @@ class HueyMagics(Magics):  # type: ignore[misc]  # IPython is Any to the type ch
         options = parse_argstring(self.huey, line)
         try:
             self._obey(options.command, options.what)
-        except LookupError as error:
+        except (LookupError, HueyException) as error:
             raise UsageError(str(error)) from None
 
     def _obey(self, command: str, what: str) -> None:
         if command == "status":
             display(_Status(self.session.status()))
         elif command == "wait":
-            self.session.wait(what)
+            self._wait(what)
         elif command == "cancel":
             if not what:
                 raise UsageError("say which task: %huey cancel ID, or %huey cancel all")
             count = self.session.cancel(what)
-            print(f"{count} {'task' if count == 1 else 'tasks'} asked to stop")
+            asked = f"{count} {'task' if count == 1 else 'tasks'} asked to stop"
+            print(asked if count else "no task to stop: it has ended, or was asked already")
         else:
             raise UsageError(f"%huey knows status, wait and cancel, not {command!r}")
+
+    def _wait(self, task_id: str) -> None:
+        """Wait; after an interrupt the cell ends here, and so does Run All."""
+        if not self.session.wait(task_id):
+            why = "No longer waiting. The tasks go on; %huey cancel all stops them."
+            raise _quiet("Interrupted", why, [why])
+
+
+def _bare(text: str) -> str:
+    """Return an option's value without the quotes around it."""
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+    return text[1:-1] if quoted else text
+
+
+def _quiet(name: str, message: str, lines: list[str]) -> Exception:
+    """Return an exception that IPython shows as ``lines`` alone."""
+    shown: Any = type(name, (Exception,), {})(message)
+    shown._render_traceback_ = lambda: lines
+    return cast(Exception, shown)
 
 
 def _cell_error(ip: Any, error: SyntaxError) -> Exception:
@@ -131,14 +153,12 @@ def _cell_error(ip: Any, error: SyntaxError) -> Exception:
 
     Raised as it is, it would be shown with every frame between the magic and the compiler.
     """
-    shown: Any = type("SyntaxError", (Exception,), {})(error.msg)
     lines = ip.SyntaxTB.structured_traceback(type(error), error, [])
-    shown._render_traceback_ = lambda: lines
-    return cast(Exception, shown)
+    return _quiet("SyntaxError", error.msg, lines)
 
 
 def _raise_if_failed(result: Result[Any]) -> None:
     try:
-        result.get(preserve=True)
+        result.get(blocking=True, preserve=True)
     except TaskException as error:
         raise UsageError(f"the task failed: {error}") from None

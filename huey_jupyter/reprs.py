@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from huey.exceptions import CancelExecution, TaskInterrupt
-from huey.executor import own_frames
+from huey.executor import format_traceback, own_frames
 from huey.results import Result, ResultGroup
 from huey.tasks import Task, current_run
 
 LARGEST = 200_000  # characters of a value's representation that a card carries
+LONGEST_TRACEBACK = 20_000  # characters
 
 _formatting = threading.Lock()  # IPython's formatters are made for one thread
 
@@ -81,12 +82,26 @@ class Storyteller:
             for mime, content in data.items()
             if "widget" not in mime and len(content) <= LARGEST
         }
-        return kept or {"text/plain": f"<{type(value).__name__}, too large to show here>"}
+        why = "too large to show here" if data else "its representation failed"
+        return kept or {"text/plain": f"<{type(value).__name__}: {why}>"}
 
     def traceback(self, error: BaseException) -> str:
         """Return an exception's traceback as IPython writes it, with the cell's own lines."""
+        if isinstance(error, BaseExceptionGroup):  # of which IPython does not show the parts
+            return shorten(format_traceback(error))
+        formatter = self.ip.InteractiveTB
         with _formatting:
-            lines = self.ip.InteractiveTB.structured_traceback(
+            lines = formatter.structured_traceback(
                 type(error), error, own_frames(error), tb_offset=0
             )
-        return "\n".join(lines)
+            formatter.tb = None  # or it would keep the task's objects alive
+        return shorten("\n".join(lines))
+
+
+def shorten(text: str) -> str:
+    """Return the head and the tail of a traceback that is too long for a card."""
+    if len(text) <= LONGEST_TRACEBACK:
+        return text
+    half = LONGEST_TRACEBACK // 2
+    head, tail = text[:half].rpartition("\n")[0], text[-half:].partition("\n")[2]
+    return f"{head}\n\x1b[0m... left out: {text.count(chr(10))} lines in all ...\n{tail}"

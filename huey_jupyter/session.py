@@ -6,16 +6,18 @@ import contextlib
 import sys
 import threading
 import time
-from typing import Any
+import weakref
+from typing import Any, NamedTuple
 
 from huey import Huey, MemoryHuey
 from huey.consumer import Consumer
 from huey.exceptions import HueyException
 from huey.results import Result, ResultGroup
-from huey.tasks import TaskWrapper
+from huey.storage import Batch
+from huey.tasks import TaskWrapper, current_run
 from huey_jupyter.capture import Capture
 from huey_jupyter.cards import Board, Card, State
-from huey_jupyter.cells import Cell, CellTask, Snapshot, compile_cell
+from huey_jupyter.cells import Brought, CellTask, Snapshot, compile_cell, run_cell
 from huey_jupyter.display import Displays
 from huey_jupyter.reprs import Reprs, Storyteller
 from huey_jupyter.views import card_text, group_text
@@ -29,18 +31,27 @@ SWITCH_INTERVAL = 0.0005
 TICK = 0.05
 
 
+class HandedOver(NamedTuple):
+    """A cell in the hands of the queue: its snapshot, what comes back, and who waits for it."""
+
+    snapshot: Snapshot
+    export: set[str] | None
+    handle: weakref.ref[Result[Any]]
+
+
 class Session:
     """What ``%load_ext huey_jupyter`` makes: a queue in memory and workers in this kernel.
 
     Every magic is one call of a method here.
 
     :param ip: the shell.
+    :param huey: a queue in memory to go on with, whose task functions are known; by default new.
     :param workers: how many tasks run at once.
     """
 
-    def __init__(self, ip: Any, workers: int = WORKERS) -> None:
+    def __init__(self, ip: Any, huey: Huey | None = None, workers: int = WORKERS) -> None:
         self.ip = ip
-        self.huey: Huey = MemoryHuey("notebook", events=True)
+        self.huey = huey or MemoryHuey("notebook", events=True)
         self.consumer: Consumer = self.huey.create_consumer(workers=workers)
         self.lock = threading.RLock()
         self.board = Board()
@@ -49,7 +60,10 @@ class Session:
         self.capture = Capture(ip)
         self.reprs = Reprs(ip, self.show, self.describe)
         self._storyteller = Storyteller(ip)
-        self._snapshots: dict[str, tuple[Snapshot, set[str] | None]] = {}
+        self._handed_over: dict[str, HandedOver] = {}
+        self._brought: Brought = {}
+        self.huey.registry.unregister(f"{run_cell.__module__}.cell")
+        self._cell = TaskWrapper(self.huey, run_cell, name="cell", task_base=CellTask)
         self._switch_interval: float | None = None
 
     # -- beginning and end ----------------------------------------------------------------------
@@ -105,21 +119,24 @@ class Session:
         :raises SyntaxError: if the source is not Python.
         """
         cell = compile_cell(self.ip, source, line)
-        snapshot = Snapshot(dict(self.ip.user_ns))
-        name = name or f"cell_{self._number}"
-        wrapper = TaskWrapper(
-            self.huey, _body(name), retries, retry_delay, name=name, task_base=CellTask
-        )
-        task = wrapper.s(snapshot, cell)
-        self._snapshots[task.id] = (snapshot, export)
+        snapshot = Snapshot(self.ip.user_ns)
+        task = self._cell.s(snapshot, cell, name or f"cell_{self._number}", retries)
+        task.retries, task.retry_delay = retries, retry_delay
         result = self.huey.enqueue(task)
+        self._handed_over[task.id] = HandedOver(snapshot, export, weakref.ref(result))
         self.show(result)
         return result
 
     # -- showing --------------------------------------------------------------------------------
 
     def show(self, result: Result[Any] | ResultGroup[Any]) -> None:
-        """Show the card of a result, or the grid of a group, under the running cell."""
+        """Show the card of a result, or the grid of a group, under the running cell.
+
+        A result of another Huey than the session's is shown as plain text.
+        """
+        if not self._is_ours(result):
+            self.displays.say(repr(result))
+            return
         with self.lock:
             for single in [result] if isinstance(result, Result) else result:
                 card = self._know(single)
@@ -130,6 +147,8 @@ class Session:
 
     def describe(self, result: Result[Any] | ResultGroup[Any]) -> str:
         """Return in plain text what `show` shows."""
+        if not self._is_ours(result):
+            return repr(result)
         self.watcher.catch_up()
         with self.lock:
             cards = [self._know(r) for r in ([result] if isinstance(result, Result) else result)]
@@ -164,13 +183,15 @@ class Session:
 
         :param task_id: the id, or enough of its beginning; all tasks if empty.
         :returns: whether they have ended.
+        :raises HueyException: inside a task, which would wait for itself.
         """
+        if current_run() is not None:
+            raise HueyException("a task cannot wait for the queue that it is in")
         wanted = [self._find(task_id)] if task_id else None
         try:
             while not self._over(wanted):
                 time.sleep(TICK)
         except KeyboardInterrupt:
-            print("No longer waiting. The tasks go on; %huey cancel all stops them.")
             return False
         self._bring_back()
         return True
@@ -180,11 +201,11 @@ class Session:
 
         :param task_id: the id, or enough of its beginning.
         """
-        if task_id == "all":
-            with self.lock:
-                open_ids = [card.id for card in self.board.cards.values() if not card.terminal]
-        else:
-            open_ids = [self._find(task_id)]
+        self.watcher.catch_up()
+        one = None if task_id == "all" else self._find(task_id)
+        with self.lock:
+            cards = list(self.board.cards.values()) if one is None else [self.board.card(one)]
+        open_ids = [card.id for card in cards if not (card.terminal or card.asked)]
         for one in open_ids:
             self.huey.cancel(one)
         return len(open_ids)
@@ -198,9 +219,15 @@ class Session:
     def _know(self, result: Result[Any]) -> Card:
         """Return a result's card, also if its events are not kept any more."""
         card = self.board.card(result.id)
+        known = result.task.describe()
         card.name = card.name or result.task.name
-        card.args = card.args or result.task.describe()
+        card.args = card.args or known.get("args", "")
+        card.label = card.label or known.get("label", "")
         return card
+
+    def _is_ours(self, result: Result[Any] | ResultGroup[Any]) -> bool:
+        singles = [result] if isinstance(result, Result) else result
+        return all(single.huey is self.huey for single in singles)
 
     def _key(self, result: Result[Any] | ResultGroup[Any]) -> str:
         if isinstance(result, Result):
@@ -252,39 +279,47 @@ class Session:
     def _bring_back(self) -> None:
         """Bind the names that finished cells made, in the notebook's own thread."""
         self.watcher.catch_up()
-        for task_id, (snapshot, export) in list(self._snapshots.items()):
+        for task_id, handed in list(self._handed_over.items()):
             with self.lock:
                 card = self.board.card(task_id)
                 if not card.terminal:
                     continue
-                del self._snapshots[task_id]
+                del self._handed_over[task_id]
                 if card.state is State.done:
-                    self._note_kept(card, snapshot.bring_back(self.ip.user_ns, export))
-                snapshot.forget()
+                    self._bind(card, handed)
+                handed.snapshot.forget()
+            self._keep_while_held(task_id, handed.handle())
         self.watcher.catch_up()
 
-    def _lose(self, why: str) -> None:
-        """Tell the cards of tasks that nobody will run any more."""
-        with self.lock:
-            for card in list(self.board.cards.values()):
-                if not card.terminal:
-                    self.board.fold(
-                        {"kind": "lost", "task": card.id, "at": time.time(), "error": why}
-                    )
-
-    def _note_kept(self, card: Card, kept: list[str]) -> None:
+    def _bind(self, card: Card, handed: HandedOver) -> None:
+        kept, missing = handed.snapshot.bring_back(handed.export, self._brought)
+        notes = []
         if kept:
-            names = ", ".join(f"`{name}`" for name in kept)
-            card.note = f"you have bound {names} meanwhile: yours is kept"
+            notes.append(f"you have bound {_quoted(kept)} meanwhile: yours is kept")
+        if missing:
+            notes.append(f"the cell bound no {_quoted(missing)}")
+        if notes:
+            card.note = "; ".join(notes)
             self.board.touch(card.id)
 
+    def _keep_while_held(self, task_id: str, result: Result[Any] | None) -> None:
+        """Let a cell's value go when nobody holds its result any more; the card stays."""
+        drop = self.huey.storage.pop_data
+        if result is None:
+            drop(task_id)
+        else:
+            weakref.finalize(result, drop, task_id).atexit = False
 
-def _body(name: str) -> Any:
-    """Return the function of a cell's task, under the notebook's own module."""
+    def _lose(self, why: str) -> None:
+        """End what nobody will run any more, for cards and for callers that wait."""
+        self.huey.storage.flush_queue()
+        self.huey.storage.flush_schedule()
+        with self.lock:
+            lost = [card.id for card in self.board.cards.values() if not card.terminal]
+            for one in lost:
+                self.board.fold({"kind": "lost", "task": one, "at": time.time(), "error": why})
+        self.huey.storage.write(Batch(endings=[(one, "lost") for one in lost]))
 
-    def body(snapshot: Snapshot, cell: Cell) -> Any:
-        return snapshot.run(cell)
 
-    body.__name__ = body.__qualname__ = name
-    body.__module__ = "__main__"
-    return body
+def _quoted(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

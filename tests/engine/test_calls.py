@@ -144,16 +144,16 @@ def test_a_running_task_knows_itself(huey, work):
 
 def test_a_base_class_of_tasks_can_be_given(huey, work):
     class Loud(Task):
-        def describe(self):
-            return "LOUD"
+        def shout(self):
+            return f"{self.args}!"
 
     @huey.task(task_base=Loud)
-    def nothing():
+    def nothing(n):
         pass
 
-    nothing()
+    nothing(1)
 
-    assert [task.describe() for task in huey.pending()] == ["LOUD"]
+    assert [task.shout() for task in huey.pending()] == ["(1,)!"]
     assert work() == 1
 
 

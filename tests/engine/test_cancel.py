@@ -304,6 +304,10 @@ def test_a_cancelled_task_leaves_no_lock_locked(memory_huey, begun, use, monkeyp
 
 
 @pytest.mark.usefixtures("quick_switches")
+@pytest.mark.filterwarnings(
+    # A callback of the garbage collector, such as hypothesis has, may be what is interrupted.
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 def test_cancelling_at_random_moments_hurts_nobody_else(huey, monkeypatch):
     """No worker dies, every task ends, and no interruption reaches another task."""
     monkeypatch.setattr("huey.consumer.CANCEL_PATIENCE", 0.0)

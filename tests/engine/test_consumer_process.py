@@ -116,6 +116,7 @@ def test_sigint_lets_what_runs_end_and_leaves_the_rest(app, consume, has_begun, 
     has_begun("first")
 
     consumer.process.send_signal(signal.SIGINT)
+    eventually(lambda: "a second signal interrupts them" in log(app))
     go_on()
 
     assert consumer.wait() == 0

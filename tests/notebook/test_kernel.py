@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from jupyter_client.manager import start_new_kernel
 from nbclient.exceptions import CellExecutionError
 
 pytestmark = pytest.mark.kernel
@@ -78,6 +80,55 @@ def test_a_group_ends_as_html(run_notebook: Callable[..., Any]) -> None:
 def test_wait_raises_if_the_task_fails(run_notebook: Callable[..., Any]) -> None:
     with pytest.raises(CellExecutionError, match="the task failed"):
         run_notebook("%load_ext huey_jupyter", "%%huey_task --wait\n1 / 0")
+
+
+def test_wait_raises_if_the_task_is_cancelled(run_notebook: Callable[..., Any]) -> None:
+    source = "from huey import CancelExecution\nraise CancelExecution('not today')"
+    with pytest.raises(CellExecutionError, match="the task failed"):
+        run_notebook("%load_ext huey_jupyter", f"%%huey_task --wait\n{source}")
+
+
+def test_names_may_be_quoted(run_notebook: Callable[..., Any]) -> None:
+    notebook = run_notebook(
+        "%load_ext huey_jupyter", "%%huey_task 'my task' --export \"a, b\" --wait\na = 1", "a"
+    )
+
+    card = bundles(notebook.cells[1])[0]["text/plain"]
+    assert "my task" in card
+    assert "'my task'" not in card
+    assert "the cell bound no `b`" in card
+    assert bundles(notebook.cells[2])[0]["text/plain"] == "1"
+
+
+def test_an_interrupt_ends_the_waiting_and_run_all_but_not_the_task(tmp_path: Path) -> None:
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(tmp_path))
+    try:
+        for source in (
+            "%load_ext huey_jupyter",
+            "%%huey_task -o res\nimport time\ntime.sleep(2)\n'done'",
+        ):
+            client.execute_interactive(source, timeout=30, output_hook=lambda message: None)
+        waiting = client.execute("open('begun', 'w').close()\n%huey wait")
+        after = client.execute("print('went on')")
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.01)
+        manager.interrupt_kernel()
+
+        replies = {
+            r["parent_header"]["msg_id"]: r["content"]
+            for r in (client.get_shell_msg(timeout=30), client.get_shell_msg(timeout=30))
+        }
+        assert "The tasks go on" in replies[waiting]["evalue"]
+        assert replies[after]["status"] == "aborted"
+        reply = client.execute_interactive(
+            "assert res.get(blocking=True, timeout=20) == 'done'",
+            timeout=30,
+            output_hook=lambda message: None,
+        )
+        assert reply["content"]["status"] == "ok"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
 
 
 def test_bad_options_are_one_line_without_a_traceback(run_notebook: Callable[..., Any]) -> None:

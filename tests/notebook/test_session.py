@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import signal
 import sys
@@ -13,9 +14,10 @@ import pytest
 from IPython.core import display_functions
 from IPython.display import display
 
-from huey.exceptions import TaskException
+from huey import MemoryHuey
+from huey.exceptions import TaskException, WorkerLost
 from huey.storage import memory
-from huey_jupyter import Session, load_ipython_extension, unload_ipython_extension
+from huey_jupyter import Session, current, load_ipython_extension, unload_ipython_extension
 from huey_jupyter.cards import Card, State
 
 
@@ -153,6 +155,126 @@ def test_cancel_stops_a_running_cell_and_the_worker_goes_on(session: Session) ->
     assert card.state is State.canceled
     assert card.traceback == ""
     assert session.run_cell("1").get(blocking=True, timeout=10) == 1
+
+
+def test_a_cell_and_a_function_may_have_the_same_name(session: Session) -> None:
+    @session.huey.task()
+    def fit(x: int) -> int:
+        return 2 * x
+
+    assert session.run_cell("1 + 1", "fit").get(blocking=True, timeout=10) == 2
+    assert fit(3).get(blocking=True, timeout=10) == 6
+
+
+def test_a_result_of_another_huey_is_shown_as_text_and_not_counted(
+    open_session: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = MemoryHuey()
+
+    @other.task()
+    def theirs() -> int:
+        return 1
+
+    with open_session() as session:
+        session.show(theirs())
+        session.show(theirs.map([()]))
+
+        assert capsys.readouterr().out.count("<Result") == 2
+        assert session.wait()
+        assert session.status()["queued"] == 0
+
+
+def test_the_value_of_a_cell_goes_when_nobody_holds_its_result(session: Session) -> None:
+    held = session.run_cell("'held'")
+    session.run_cell("'dropped'")
+    session.wait()
+    assert list(session.huey.all_results()) == [held.id]
+
+    del held
+    gc.collect()
+
+    assert session.huey.all_results() == {}
+
+
+def test_closing_ends_the_waiting_of_callers(ip: Any, open_session: Any) -> None:
+    with open_session() as session:
+        running = session.run_cell("import time\nwhile True: time.sleep(0.01)")
+        while card_of(session, running.id).state is not State.running:
+            threading.Event().wait(0.01)
+
+    with pytest.raises(WorkerLost):
+        running.get(blocking=True, timeout=10)
+
+
+def test_a_task_function_survives_a_reload(ip: Any) -> None:
+    load_ipython_extension(ip)
+    ip.run_cell("@huey.task()\ndef double(x): return 2 * x")
+    unload_ipython_extension(ip)
+    load_ipython_extension(ip)
+    try:
+        ip.run_cell("six = double(3).get(blocking=True, timeout=10)")
+        assert ip.user_ns["six"] == 6
+        assert current().huey is ip.user_ns["huey"]
+    finally:
+        unload_ipython_extension(ip)
+
+
+def test_a_repr_that_fails_is_told_on_the_card_alone(
+    open_session: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = "class R:\n    def __repr__(self): raise ValueError('no repr')\nR()"
+    with open_session() as session:
+        result = session.run_cell(source)
+        session.wait()
+
+        card = card_of(session, result.id)
+        assert card.state is State.done
+        assert card.value == {"text/plain": "<R: its representation failed>"}
+        assert "no repr" in "\n".join(card.log.texts())
+        assert "no repr" not in capsys.readouterr().out
+
+
+def test_the_parts_of_an_exception_group_are_on_the_card(session: Session) -> None:
+    result = session.run_cell("raise ExceptionGroup('two', [ValueError('first'), TypeError()])")
+    session.wait()
+
+    assert "ValueError: first" in card_of(session, result.id).traceback
+
+
+def test_a_traceback_is_not_longer_than_a_card_can_bear(session: Session) -> None:
+    result = session.run_cell(
+        "def f(n): return [g(n, n) for _ in 'a'][0]\ndef g(n, m): return f(n)\nf(1)"
+    )
+    session.wait()
+
+    assert "RecursionError" in card_of(session, result.id).traceback
+    assert len(card_of(session, result.id).traceback) < 21_000
+
+
+def test_what_no_message_can_carry_is_replaced(session: Session) -> None:
+    result = session.run_cell("print('half \\ud800 done')\n'\\ud800'")
+    session.wait()
+
+    session.describe(result).encode()
+
+
+def test_a_task_cannot_wait_for_its_own_queue(session: Session) -> None:
+    @session.huey.task()
+    def wait() -> None:
+        session.wait()
+
+    with pytest.raises(TaskException, match="cannot wait for the queue that it is in"):
+        wait().get(blocking=True, timeout=10)
+
+
+def test_a_finished_task_is_not_cancelled_nor_revoked(session: Session) -> None:
+    result = session.run_cell("1")
+    session.wait()
+
+    assert session.cancel(result.id) == 0
+    assert session.cancel("all") == 0
+    assert not result.cancel()
+    assert not result.is_revoked()
 
 
 def test_an_unknown_task_is_named(session: Session) -> None:
