@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from huey import signals as S
 from huey.exceptions import CancelExecution, TaskException
 from huey.lifecycle import Admission, Ending, Outcome, admit, judge
-from huey.results import Error
+from huey.results import SKIPPED, Error
 from huey.storage.base import Batch, Claim
 from huey.tasks import Run, Task, running
 from huey.utils import from_timestamp, normalize_time
@@ -225,13 +225,21 @@ class Executor:
         if outcome.retries is not None:
             return self._again(task, outcome, events)
         if outcome.ending is Ending.CANCELED:
-            return Batch(endings=_endings(task, "canceled"), events=events)
+            return Batch(endings=_endings(task, "canceled"), events=events + self._skip(task))
         if outcome.ending is Ending.COMPLETE:
             results, ending = self._value(task, tried.value), "none"
         else:
             results, ending = self._failure(task, tried.error), "error"
+            events = events + self._skip(task)
         endings = _endings(task, ending)[1 if results else 0 :]
         return Batch(results=results, endings=endings, events=events)
+
+    def _skip(self, task: Task[Any]) -> list[Any]:
+        """Return the events of those behind a task in its pipeline, which will not run."""
+        behind = task.pipeline()[1:]
+        return [
+            event for one in behind for event in self.huey.events.of("canceled", one, error=SKIPPED)
+        ]
 
     def _value(self, task: Task[Any], value: Any) -> list[tuple[str, Any]]:
         """Return what to put into the result store for a value."""
@@ -323,14 +331,14 @@ class Executor:
         huey.signals.send(S.SIGNAL_SCHEDULED, task)
 
     def _end(self, task: Task[Any], ending: str, host: Host) -> None:
-        events = self.huey.events.of(ending, task)
+        events = self.huey.events.of(ending, task) + self._skip(task)
         host.finish(Batch(endings=_endings(task, ending), events=events))
         logger.warning("%s was not run: %s", task, ending)
         self.huey.signals.send(ending, task)
 
     def _give_up(self, task: Task[Any], claim: Claim, host: Host) -> None:
         why = f"its worker died {claim.deliveries} times"
-        events = self.huey.events.of("lost", task, error=why)
+        events = self.huey.events.of("lost", task, error=why) + self._skip(task)
         host.finish(
             Batch(endings=_endings(task, "lost"), aside=[(claim.data, why)], events=events),
         )

@@ -28,11 +28,13 @@ R = TypeVar("R")
 # interrupt reaches it and a wake-up lost with a killed process does not matter.
 LOOK_AGAIN = 1.0
 
+SKIPPED = "a task before it in the pipeline gave no value"
+
 _NO_VALUE: dict[str, tuple[type[TaskException], str]] = {
     "revoked": (TaskRevoked, "the task was revoked before it ran"),
     "expired": (TaskExpired, "the task expired before a worker was free"),
     "canceled": (TaskCanceled, "the task was cancelled"),
-    "skipped": (TaskCanceled, "a task before it in the pipeline gave no value"),
+    "skipped": (TaskCanceled, SKIPPED),
     "lost": (WorkerLost, "its worker died too often, or its queue was given up"),
     "error": (TaskException, "the task failed; its error was not kept, as results=False"),
 }

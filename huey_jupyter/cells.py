@@ -22,7 +22,6 @@ Brought = dict[str, tuple[Any, int]]
 
 _snapshot_numbers = itertools.count(1)
 
-
 _VALUE = "__huey_value__"  # the name that a cell's last expression is bound to while it runs
 
 

@@ -118,11 +118,13 @@ class Displays:
 
     def publish(self, changes: Changes) -> None:
         """Bring the outputs of what changed up to date; those that are over become plain HTML."""
-        for key in (*changes.groups, *changes.cards):
+        changed = dict.fromkeys((*changes.groups, *changes.cards))
+        over = [output for output in list(self._over) if output.view.key in changed]
+        for key in changed:
             for output in list(self._live.get(key, ())):
                 self._update(output)
-            for output in [over for over in list(self._over) if over.view.key == key]:
-                self._show_end(output)  # something was added: a note, or it runs again
+        for output in over:  # something was added: a note, or it runs again
+            self._show_end(output)
 
     def close(self) -> None:
         """Turn every live output into plain HTML as it is now."""

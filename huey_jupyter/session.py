@@ -17,7 +17,7 @@ from huey.storage import Batch
 from huey.tasks import TaskWrapper, current_run
 from huey_jupyter.capture import Capture
 from huey_jupyter.cards import Board, Card, State
-from huey_jupyter.cells import Brought, CellTask, Snapshot, compile_cell, run_cell
+from huey_jupyter.cells import MISSING, Brought, CellTask, Snapshot, compile_cell, run_cell
 from huey_jupyter.display import Displays
 from huey_jupyter.reprs import Reprs, Storyteller
 from huey_jupyter.views import card_text, group_text
@@ -202,9 +202,9 @@ class Session:
         :param task_id: the id, or enough of its beginning.
         """
         self.watcher.catch_up()
-        one = None if task_id == "all" else self._find(task_id)
+        wanted = None if task_id == "all" else self._find(task_id)
         with self.lock:
-            cards = list(self.board.cards.values()) if one is None else [self.board.card(one)]
+            cards = [c for c in self.board.cards.values() if wanted in (None, c.id)]
         open_ids = [card.id for card in cards if not (card.terminal or card.asked)]
         for one in open_ids:
             self.huey.cancel(one)
@@ -279,6 +279,8 @@ class Session:
     def _bring_back(self) -> None:
         """Bind the names that finished cells made, in the notebook's own thread."""
         self.watcher.catch_up()
+        names = self.ip.user_ns  # what the notebook has bound anew or deleted is let go
+        self._brought = {n: v for n, v in self._brought.items() if names.get(n, MISSING) is v[0]}
         for task_id, handed in list(self._handed_over.items()):
             with self.lock:
                 card = self.board.card(task_id)

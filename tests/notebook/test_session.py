@@ -196,6 +196,31 @@ def test_the_value_of_a_cell_goes_when_nobody_holds_its_result(session: Session)
     assert session.huey.all_results() == {}
 
 
+def test_what_a_cell_brought_back_goes_when_the_notebook_deletes_it(
+    session: Session, ip: Any
+) -> None:
+    session.run_cell("class Thing: pass\nthing = Thing()")
+    session.wait()
+    ip.run_cell("import weakref; ref = weakref.ref(thing)")
+    ip.run_cell("del thing")
+    ip.run_cell("import gc; gc.collect()")
+
+    assert ip.user_ns["ref"]() is None
+
+
+def test_the_cards_of_a_pipeline_that_fails_all_end(session: Session) -> None:
+    @session.huey.task()
+    def half(n: int) -> float:
+        return 1 / n
+
+    group = session.huey.enqueue(half.s(0).then(half).then(half))
+    session.show(group)
+
+    assert session.wait()
+    states = [card_of(session, result.id).state for result in group]
+    assert states == [State.failed, State.canceled, State.canceled]
+
+
 def test_closing_ends_the_waiting_of_callers(ip: Any, open_session: Any) -> None:
     with open_session() as session:
         running = session.run_cell("import time\nwhile True: time.sleep(0.01)")
