@@ -579,13 +579,11 @@ class Huey:
 
     def set_aside(self) -> list[tuple[Any, str]]:
         """Return the messages that nobody could run, each with the reason."""
-        return self.storage.aside_items()
+        return [(message.data, message.reason) for message in self.storage.aside_items()]
 
     def restore_set_aside(self) -> int:
         """Put the messages set aside back on the queue; return how many."""
-        messages = self.storage.take_aside()
-        self.storage.write(Batch(enqueue=[(data, None) for data in messages]))
-        return len(messages)
+        return self.storage.restore_aside()
 
     # -- time ---------------------------------------------------------------------------------
 

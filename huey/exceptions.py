@@ -6,6 +6,7 @@ HueyException
     ResultTimeout               the caller waited long enough
     CancelExecution             raised by a task or a hook: do not run, do not retry
     RetryTask                   raised by a task: run me again
+    StorageError                the storage cannot be used at all: a corrupt file, a wrong password
     UnreadableMessage           a message that this consumer cannot turn into a task
     TaskException               the task failed; its subclasses: it will never have a value
         TaskRevoked
@@ -36,6 +37,13 @@ class TaskLockedException(HueyException):
 
 class ResultTimeout(HueyException):
     """The result was not ready when the time to wait for it was over."""
+
+
+class StorageError(HueyException):
+    """The storage cannot be used, and trying again would not help.
+
+    The message names the file or the server and says what to do.
+    """
 
 
 class UnreadableMessage(HueyException):

@@ -14,7 +14,7 @@ from huey import signals as S
 from huey.exceptions import CancelExecution, TaskException
 from huey.lifecycle import Admission, Ending, Outcome, admit, judge
 from huey.results import SKIPPED, Error
-from huey.storage.base import Batch, Claim
+from huey.storage.base import Aside, Batch, Claim
 from huey.tasks import Run, Task, running
 from huey.utils import from_timestamp, normalize_time
 
@@ -101,7 +101,7 @@ class Executor:
         except BaseException as error:  # unpickling may raise anything, SystemExit included
             reason = one_line(error)
             logger.error("a message cannot be read and is set aside: %s", reason)
-            host.finish(Batch(aside=[(claim.data, reason)]))
+            host.finish(Batch(aside=[Aside(claim.data, reason, claim.priority)]))
             return
         if claim.deliveries >= MOST_DELIVERIES:
             self._give_up(task, claim, host)
@@ -338,9 +338,10 @@ class Executor:
 
     def _give_up(self, task: Task[Any], claim: Claim, host: Host) -> None:
         why = f"its worker died {claim.deliveries} times"
+        aside = Aside(claim.data, why, claim.priority)
         events = self.huey.events.of("lost", task, error=why) + self._skip(task)
         host.finish(
-            Batch(endings=_endings(task, "lost"), aside=[(claim.data, why)], events=events),
+            Batch(endings=_endings(task, "lost"), aside=[aside], events=events),
         )
         logger.error("%s is set aside: %s", task, why)
 

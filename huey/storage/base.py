@@ -10,9 +10,16 @@ from __future__ import annotations
 import datetime
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
+
+from huey.constants import EmptyData
+
+LOCK: Final = "lock:"  # before the keys under which a storage that has only values keeps locks,
+LIMIT: Final = "limit:"  # turns,
+CHORD: Final = "chord:"  # chords' parts
+CHORD_DONE: Final = "chorded:"  # and which chords are complete
 
 Item = tuple[Any, float | None]
 """Data for the queue and its priority."""
@@ -31,11 +38,45 @@ class Claim(NamedTuple):
     :param token: by which the storage finds it again.
     :param data: the message.
     :param deliveries: how many workers died with it before.
+    :param priority: with which it was enqueued, where the storage knows.
     """
 
     token: Any
     data: Any
     deliveries: int = 0
+    priority: float | None = None
+
+
+class Aside(NamedTuple):
+    """A message that nobody can run.
+
+    :param data: the message.
+    :param reason: why not, in a line.
+    :param priority: with which it was enqueued.
+    """
+
+    data: Any
+    reason: str
+    priority: float | None = None
+
+
+class Join(NamedTuple):
+    """A part of a chord that is over, and what is to be enqueued once every part is.
+
+    :param key: names the chord.
+    :param part: which part, from 0.
+    :param parts: how many there are.
+    :param value: what the part came to.
+    :param data: the message for the queue when the last part is in.
+    :param priority: of that message.
+    """
+
+    key: str
+    part: int
+    parts: int
+    value: Any
+    data: Any
+    priority: float | None = None
 
 
 class Batch(NamedTuple):
@@ -45,16 +86,20 @@ class Batch(NamedTuple):
     :param endings: keys and how those tasks ended without a value.
     :param enqueue: data and priority of messages for the queue.
     :param schedule: data, time and priority of messages for the schedule.
-    :param aside: messages that nobody can run, each with the reason.
+    :param aside: messages that nobody can run.
     :param events: items for the event stream.
+    :param joins: parts of chords that are over; of one part the first to come counts.
+    :param forget: keys of chords whose values are not needed any more.
     """
 
     results: Sequence[tuple[str, Any]] = ()
     endings: Sequence[tuple[str, str]] = ()
     enqueue: Sequence[Item] = ()
     schedule: Sequence[ScheduledItem] = ()
-    aside: Sequence[tuple[Any, str]] = ()
+    aside: Sequence[Aside] = ()
     events: Sequence[Any] = ()
+    joins: Sequence[Join] = ()
+    forget: Sequence[str] = ()
 
 
 NOTHING = Batch()
@@ -96,6 +141,9 @@ class BaseStorage:
         self.name = name
         self.storage_kwargs = storage_kwargs
         self._schedule_changed = threading.Event()
+        self._registered: dict[str, dict[str, Any]] = {}
+        self._aside: list[Aside] = []
+        self._turns = threading.Lock()
 
     def close(self) -> None:
         """Give back connections, files and threads; the storage may be used again."""
@@ -154,8 +202,12 @@ class BaseStorage:
         """Return a value and remove it, in one step; `EmptyData` if there is none."""
         raise NotImplementedError
 
-    def put_if_empty(self, key: str, value: Any) -> bool:
-        """Store a value unless there is one, in one step; say whether it was stored."""
+    def put_if_empty(self, key: str, value: Any, ttl: float | None = None) -> bool:
+        """Store a value unless there is one, in one step; say whether it was stored.
+
+        :param ttl: seconds after which it is gone again, None for never. Storages that lack this
+            parameter are not asked for it.
+        """
         raise NotImplementedError
 
     def has_data_for_key(self, key: str) -> bool:
@@ -186,10 +238,14 @@ class BaseStorage:
             self.enqueue(data, priority)
         for data, timestamp, _ in batch.schedule:
             self.add_to_schedule(data, timestamp)
-        for data, reason in batch.aside:
-            self.put_aside(data, reason)
+        for message in batch.aside:
+            self.put_aside(message)
         if batch.events:
             self.append_events(batch.events)
+        for join in batch.joins:
+            self._join(join)
+        for key in batch.forget:
+            self._forget(key)
 
     # -- claim and acknowledge ----------------------------------------------------------------
 
@@ -208,7 +264,8 @@ class BaseStorage:
         """Acknowledge a claim and write what follows from it, in one step.
 
         :returns: whether the claim was still the slot's. If not, another worker has the message;
-            then of the batch only results that nobody stored yet, endings and events are written.
+            then of the batch only results that nobody stored yet, joins, endings and events are
+            written.
         """
         self.write(batch)
         return True
@@ -221,12 +278,44 @@ class BaseStorage:
         """Return the number of claimed messages."""
         return 0
 
+    def claims(self) -> list[tuple[str, Any]]:
+        """Return the claimed messages, each with its worker as `workers` names it."""
+        return []
+
     def recover(self) -> int:
-        """Release the claims of workers that died; return how many there were."""
+        """Release the claims of workers that died; return how many there were.
+
+        Their locks are free and their registrations gone from then on too.
+        """
         return 0
+
+    def register(self, slot: str, facts: Mapping[str, Any]) -> None:
+        """Say that a worker of this process has started.
+
+        :param facts: what people want to know of it; fit for JSON.
+        """
+        self._registered[slot] = dict(facts)
+
+    def unregister(self, slot: str) -> None:
+        """Say that a worker of this process has ended."""
+        self._registered.pop(slot, None)
+
+    def workers(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return the living workers of all processes by unique names, with their facts.
+
+        The body here knows those of this process alone.
+        """
+        return list(self._registered.items())
 
     def leave(self) -> None:
         """Say that the workers of this process have ended and hold no claim any more."""
+
+    def is_outage(self, error: BaseException) -> bool:
+        """Say whether an error means that the storage cannot be reached or written just now.
+
+        Then the same call may succeed later; for any other error it would fail again.
+        """
+        return isinstance(error, (ConnectionError, TimeoutError))
 
     def wake_claims(self) -> None:
         """End every `claim` of this process that is waiting."""
@@ -273,6 +362,13 @@ class BaseStorage:
         """Return how a task ended that left no value, None if unknown."""
         return None
 
+    def take_result(self, key: str) -> Any:
+        """Return a value and remove it as `pop_data` does; its ending is then ``taken``."""
+        value = self.pop_data(key)
+        if value is not EmptyData:
+            self.put_ending(key, "taken")
+        return value
+
     def waiting_for_result(
         self, key: str, backoff: float, max_delay: float
     ) -> AbstractContextManager[Waiter]:
@@ -292,18 +388,94 @@ class BaseStorage:
         """
         return self.put_if_empty(f"{key}:{number}", b"")
 
+    # -- locks and limits ---------------------------------------------------------------------
+
+    def acquire_lock(self, key: str, holder: str, ttl: float | None = None) -> bool:
+        """Take a lock unless a living process has it, in one step; say whether it was taken.
+
+        It is free again when `release_lock` is called or this process has died: on one host that
+        is noticed within a second.
+
+        :param holder: unique; not even the same holder takes a lock twice.
+        :param ttl: seconds after which processes on other hosts take this process for dead if
+            nothing was heard of it, None for the storage's own lease.
+
+        The body here knows nothing of the dead.
+        """
+        return self.put_if_empty(f"{LOCK}{key}", holder.encode())
+
+    def release_lock(self, key: str, holder: str | None = None) -> bool:
+        """Free a lock, in one step; False if it was not held.
+
+        :param holder: only if this one has it; None for whoever does.
+        """
+        key = f"{LOCK}{key}"
+        if holder is not None and self.peek_data(key) != holder.encode():
+            return False
+        return self.pop_data(key) is not EmptyData
+
+    def locks(self) -> list[str]:
+        """Return the keys of the locks that are held by the living."""
+        keys = self.result_items()
+        return [key.removeprefix(LOCK) for key in keys if key.startswith(LOCK)]
+
+    def take_turn(self, key: str, limit: int, per: float) -> float:
+        """Count a turn unless ``limit`` were counted in the last ``per`` seconds, in one step.
+
+        :returns: 0 if it was counted, else in how many seconds there is one to be had.
+
+        The body here is one step for the threads of this process only.
+        """
+        with self._turns:
+            now = time.time()
+            data = self.peek_data(f"{LIMIT}{key}")
+            taken = [] if data is EmptyData else [float(at) for at in data.split()]
+            taken = [at for at in taken if at > now - per]
+            if len(taken) >= limit:
+                return taken[-limit] + per - now
+            text = " ".join(map(repr, (*taken, now)))
+            self.put_data(f"{LIMIT}{key}", text.encode())
+            return 0.0
+
+    # -- chords: something to enqueue when several parts are over -----------------------------
+
+    def joined(self, key: str) -> dict[int, Any]:
+        """Return the values of a chord's parts that are over, by part."""
+        items = self.result_items()
+        start = f"{CHORD}{key}:"
+        return {int(k.removeprefix(start)): v for k, v in items.items() if k.startswith(start)}
+
+    def _join(self, join: Join) -> None:
+        """Keep a part's value; enqueue what waits for all parts with the last of them."""
+        start = f"{CHORD}{join.key}:"
+        self.put_if_empty(f"{start}{join.part}", join.value)
+        complete = all(self.has_data_for_key(f"{start}{part}") for part in range(join.parts))
+        if complete and self.put_if_empty(f"{CHORD_DONE}{join.key}", b""):
+            self.enqueue(join.data, join.priority)
+
+    def _forget(self, key: str) -> None:
+        for part in self.joined(key):
+            self.pop_data(f"{CHORD}{key}:{part}")
+
     # -- messages set aside -------------------------------------------------------------------
 
-    def put_aside(self, data: Any, reason: str) -> None:
-        """Keep a message that nobody can run, with the reason."""
+    def put_aside(self, message: Aside) -> None:
+        """Keep a message that nobody can run. The body here forgets it with the process."""
+        self._aside.append(message)
 
-    def aside_items(self) -> list[tuple[Any, str]]:
-        """Return the messages set aside, each with its reason, the oldest first."""
-        return []
+    def aside_items(self) -> list[Aside]:
+        """Return the messages set aside, the oldest first."""
+        return list(self._aside)
 
-    def take_aside(self) -> list[Any]:
-        """Take the messages set aside, the oldest first, in one step."""
-        return []
+    def restore_aside(self) -> int:
+        """Put the messages set aside back on the queue, the oldest first, in one step.
+
+        :returns: how many there were.
+        """
+        messages, self._aside = self._aside, []
+        for message in messages:
+            self.enqueue(message.data, message.priority)
+        return len(messages)
 
     # -- events -------------------------------------------------------------------------------
 

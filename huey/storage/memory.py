@@ -6,18 +6,19 @@ import datetime
 import heapq
 import itertools
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from huey.constants import EmptyData
-from huey.storage.base import NOTHING, BaseStorage, Batch, Claim, Tell, Waiter
+from huey.storage.base import NOTHING, Aside, BaseStorage, Batch, Claim, Tell, Waiter
 from huey.storage.wake import Bell
 from huey.utils import to_timestamp
 
 EVENTS_KEPT = 10_000
-ENDINGS_KEPT = 100_000
+ENDINGS_KEPT = 10_000
 
 _IDLE = ""  # the key that idle workers wait for
 
@@ -41,8 +42,8 @@ class MemoryStorage(BaseStorage):
         self._claimed: dict[tuple[str, int], _Queued] = {}  # by slot and token
         self._schedule: list[_Scheduled] = []
         self._values: dict[str, Any] = {}
+        self._expires: dict[str, float] = {}  # when values go that are not kept for ever
         self._endings: dict[str, str] = {}
-        self._aside: list[tuple[Any, str]] = []
         self._events: deque[tuple[int, Any]] = deque(maxlen=EVENTS_KEPT)
         self._cursor = 0
         self._idle_bell = Bell()
@@ -157,32 +158,41 @@ class MemoryStorage(BaseStorage):
         self.write(Batch(results=[(key, value)]))
 
     def peek_data(self, key: str) -> Any:
+        self._expire()
         return self._values.get(key, EmptyData)
 
     def pop_data(self, key: str) -> Any:
+        self._expire()
         return self._values.pop(key, EmptyData)
 
-    def put_if_empty(self, key: str, value: Any) -> bool:
+    def put_if_empty(self, key: str, value: Any, ttl: float | None = None) -> bool:
+        self._expire()
         with self._lock:
             if key in self._values:
                 return False
             self._values[key] = value
+            if ttl is not None:
+                self._expires[key] = time.time() + ttl
         self._result_bell.ring(key)
         return True
 
     def has_data_for_key(self, key: str) -> bool:
+        self._expire()
         return key in self._values
 
     def result_store_size(self) -> int:
+        self._expire()
         return len(self._values)
 
     def result_items(self) -> dict[str, Any]:
+        self._expire()
         with self._lock:
             return dict(self._values)
 
     def flush_results(self) -> None:
         with self._lock:
             self._values.clear()
+            self._expires.clear()
 
     def put_ending(self, key: str, ending: str) -> None:
         self.write(Batch(endings=[(key, ending)]))
@@ -206,17 +216,20 @@ class MemoryStorage(BaseStorage):
 
     # -- messages set aside -------------------------------------------------------------------
 
-    def put_aside(self, data: Any, reason: str) -> None:
-        self.write(Batch(aside=[(data, reason)]))
+    def put_aside(self, message: Aside) -> None:
+        self.write(Batch(aside=[message]))
 
-    def aside_items(self) -> list[tuple[Any, str]]:
+    def aside_items(self) -> list[Aside]:
         with self._lock:
             return list(self._aside)
 
-    def take_aside(self) -> list[Any]:
+    def restore_aside(self) -> int:
         with self._lock:
-            aside, self._aside = self._aside, []
-        return [data for data, _ in aside]
+            messages, self._aside = self._aside, []
+            for message in messages:
+                self._push(message.data, message.priority)
+        self._idle_bell.ring_some(_IDLE, len(messages))
+        return len(messages)
 
     # -- events -------------------------------------------------------------------------------
 
@@ -259,13 +272,23 @@ class MemoryStorage(BaseStorage):
                 return None
             queued = heapq.heappop(self._queue)
             self._claimed[slot, queued[1]] = queued
-        return Claim(queued[1], queued[2])
+        return Claim(queued[1], queued[2], priority=-queued[0])
 
     def _pop_due(self, now: float, limit: int | None) -> list[_Scheduled]:
         due: list[_Scheduled] = []
         while self._schedule and self._schedule[0][0] <= now and len(due) != limit:
             due.append(heapq.heappop(self._schedule))
         return due
+
+    def _expire(self) -> None:
+        """Remove the values whose time is over."""
+        if not self._expires:
+            return
+        now = time.time()
+        with self._lock:
+            for key in [key for key, at in self._expires.items() if at <= now]:
+                del self._expires[key]
+                self._values.pop(key, None)
 
     def _harmless(self, batch: Batch) -> Batch:
         """Return what may be written of a batch whose claim was lost."""
@@ -274,6 +297,9 @@ class MemoryStorage(BaseStorage):
 
     def _apply(self, batch: Batch) -> None:
         self._values.update(batch.results)
+        if self._expires:
+            for key, _ in batch.results:
+                self._expires.pop(key, None)
         for key, ending in batch.endings:
             if len(self._endings) >= ENDINGS_KEPT:
                 del self._endings[next(iter(self._endings))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import operator
 import os
 import sqlite3
 import threading
@@ -13,7 +14,7 @@ from typing import Any
 
 from huey.constants import EmptyData
 from huey.exceptions import ConfigurationError
-from huey.storage.base import NOTHING, BaseStorage, Batch, Claim, Tell, Waiter
+from huey.storage.base import NOTHING, Aside, BaseStorage, Batch, Claim, Tell, Waiter
 from huey.storage.liveness import Liveness
 from huey.storage.wake import Doorbell
 from huey.utils import to_timestamp
@@ -50,6 +51,7 @@ CREATE TABLE IF NOT EXISTS kv (
     queue TEXT NOT NULL,
     key TEXT NOT NULL,
     value BLOB NOT NULL,
+    expires REAL,
     PRIMARY KEY (queue, key)
 );
 CREATE TABLE IF NOT EXISTS ending (
@@ -63,7 +65,8 @@ CREATE TABLE IF NOT EXISTS aside (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     queue TEXT NOT NULL,
     data BLOB NOT NULL,
-    reason TEXT NOT NULL
+    reason TEXT NOT NULL,
+    priority REAL
 );
 CREATE TABLE IF NOT EXISTS event (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -86,6 +89,8 @@ _OWN_COLUMNS = (
     ("task", "claimed_by", "TEXT"),
     ("task", "deliveries", "INTEGER"),
     ("schedule", "priority", "REAL"),
+    ("kv", "expires", "REAL"),
+    ("aside", "priority", "REAL"),
 )
 
 _CLAIM = """
@@ -94,7 +99,7 @@ WHERE id = (
     SELECT id FROM task WHERE queue = :queue AND claimed_by IS NULL
     ORDER BY priority DESC, id LIMIT 1
 )
-RETURNING id, data, ifnull(deliveries, 0)
+RETURNING id, data, ifnull(deliveries, 0), priority
 """
 
 _DEQUEUE = """
@@ -118,6 +123,16 @@ WHERE id IN (
     ORDER BY timestamp, id LIMIT :limit
 )
 RETURNING timestamp, id, data, priority
+"""
+
+_VALUES = "FROM kv WHERE queue = :queue AND (expires IS NULL OR expires > :now)"
+_VALUE = f"{_VALUES} AND key = :key"
+
+_PUT_IF_EMPTY = """
+INSERT INTO kv (queue, key, value, expires) VALUES (:queue, :key, :value, :expires)
+ON CONFLICT DO UPDATE SET value = excluded.value, expires = excluded.expires
+    WHERE expires <= :now
+RETURNING 1
 """
 
 _ADVANCE = """
@@ -326,37 +341,36 @@ class SqliteStorage(BaseStorage):
         self.write(Batch(results=[(key, value)]))
 
     def peek_data(self, key: str) -> Any:
-        rows = self._execute("SELECT value FROM kv WHERE queue = ? AND key = ?", (self.name, key))
+        rows = self._execute(f"SELECT value {_VALUE}", self._at(key))
         return rows[0][0] if rows else EmptyData
 
     def pop_data(self, key: str) -> Any:
         if not self.has_data_for_key(key):  # a look is cheaper than taking the write lock
             return EmptyData
-        sql = "DELETE FROM kv WHERE queue = ? AND key = ? RETURNING value"
-        rows = self._execute(sql, (self.name, key))
+        rows = self._execute(f"DELETE {_VALUE} RETURNING value", self._at(key))
         return rows[0][0] if rows else EmptyData
 
-    def put_if_empty(self, key: str, value: Any) -> bool:
-        rows = self._execute(
-            "INSERT INTO kv (queue, key, value) VALUES (?, ?, ?)"
-            " ON CONFLICT DO NOTHING RETURNING 1",
-            (self.name, key, value),
-        )
+    def put_if_empty(self, key: str, value: Any, ttl: float | None = None) -> bool:
+        at = self._at(key) | {"value": value}
+        at["expires"] = None if ttl is None else at["now"] + ttl
+        rows = self._execute(_PUT_IF_EMPTY, at)
         self._ring_result(key)
         return bool(rows)
 
     def has_data_for_key(self, key: str) -> bool:
-        sql = "SELECT 1 FROM kv WHERE queue = ? AND key = ?"
-        return bool(self._execute(sql, (self.name, key)))
+        return bool(self._execute(f"SELECT 1 {_VALUE}", self._at(key)))
 
     def result_store_size(self) -> int:
-        return self._count("SELECT count(*) FROM kv WHERE queue = ?")
+        return int(self._execute(f"SELECT count(*) {_VALUES}", self._at(""))[0][0])
 
     def result_items(self) -> dict[str, Any]:
-        return dict(self._execute("SELECT key, value FROM kv WHERE queue = ?", (self.name,)))
+        return dict(self._execute(f"SELECT key, value {_VALUES}", self._at("")))
 
     def flush_results(self) -> None:
         self._execute("DELETE FROM kv WHERE queue = ?", (self.name,))
+
+    def _at(self, key: str) -> dict[str, Any]:
+        return {"queue": self.name, "key": key, "now": time.time()}
 
     def put_ending(self, key: str, ending: str) -> None:
         self.write(Batch(endings=[(key, ending)]))
@@ -380,16 +394,20 @@ class SqliteStorage(BaseStorage):
 
     # -- messages set aside -------------------------------------------------------------------
 
-    def put_aside(self, data: Any, reason: str) -> None:
-        self.write(Batch(aside=[(data, reason)]))
+    def put_aside(self, message: Aside) -> None:
+        self.write(Batch(aside=[message]))
 
-    def aside_items(self) -> list[tuple[Any, str]]:
-        sql = "SELECT data, reason FROM aside WHERE queue = ? ORDER BY id"
-        return self._execute(sql, (self.name,))
+    def aside_items(self) -> list[Aside]:
+        sql = "SELECT data, reason, priority FROM aside WHERE queue = ? ORDER BY id"
+        return [Aside(*row) for row in self._execute(sql, (self.name,))]
 
-    def take_aside(self) -> list[Any]:
-        sql = "DELETE FROM aside WHERE queue = ? RETURNING id, data"
-        return [data for _, data in sorted(self._execute(sql, (self.name,)))]
+    def restore_aside(self) -> int:
+        sql = "DELETE FROM aside WHERE queue = ? RETURNING id, data, priority"
+        with self._transaction() as db:
+            rows = sorted(db.execute(sql, (self.name,)), key=operator.itemgetter(0))
+            self._insert_tasks(db, [(data, priority) for _, data, priority in rows])
+        self._ring_idle(len(rows))
+        return len(rows)
 
     # -- events -------------------------------------------------------------------------------
 
@@ -580,8 +598,8 @@ class SqliteStorage(BaseStorage):
             )
         if batch.aside and ours:
             db.executemany(
-                "INSERT INTO aside (queue, data, reason) VALUES (?, ?, ?)",
-                [(self.name, data, reason) for data, reason in batch.aside],
+                "INSERT INTO aside (queue, data, reason, priority) VALUES (?, ?, ?, ?)",
+                [(self.name, *message) for message in batch.aside],
             )
         if batch.events:
             db.executemany(

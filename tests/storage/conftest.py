@@ -1,6 +1,7 @@
 """Every storage in turn, on a place of its own, and nothing of it left afterwards."""
 
 import threading
+import time
 from datetime import datetime, timedelta
 
 import pytest
@@ -34,3 +35,11 @@ KEPT = ("huey.db", "huey.db.live")
 def at():
     """Return the naive UTC time so many seconds after noon of a day."""
     return lambda seconds: NOON + timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def pass_time(monkeypatch):
+    """Turn the clock on by so many seconds."""
+    real, passed = time.time, []
+    monkeypatch.setattr(time, "time", lambda: real() + sum(passed))
+    return passed.append

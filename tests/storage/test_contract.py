@@ -9,7 +9,7 @@ import pytest
 from waiting import PATIENCE, at_once, started
 
 from huey.constants import EmptyData
-from huey.storage import Batch, Claim
+from huey.storage import Aside, Batch, Claim
 
 KEPT = 10_000  # events
 LEEWAY = 500  # how many more may be there before a storage tidies up
@@ -381,7 +381,7 @@ def test_a_released_message_keeps_its_priority_and_its_deliveries(storage):
 
     assert storage.enqueued_items() == [b"higher", b"high", b"low"]
     storage.dequeue()
-    assert storage.claim("a")[1:] == (b"high", 0)
+    assert storage.claim("a")[1:] == (b"high", 0, 2)
 
 
 def test_a_claim_is_released_once(storage):
@@ -401,7 +401,7 @@ def test_finishing_writes_all_that_follows(storage, at):
         endings=[("e", "none")],
         enqueue=[(b"next", 1), (b"more", None)],
         schedule=[(b"later", at(1), None)],
-        aside=[(b"odd", "cannot be read")],
+        aside=[Aside(b"odd", "cannot be read")],
         events=[b"complete"],
     )
 
@@ -411,7 +411,7 @@ def test_finishing_writes_all_that_follows(storage, at):
     assert storage.peek_ending("e") == "none"
     assert storage.enqueued_items() == [b"next", b"more"]
     assert storage.scheduled_items() == [b"later"]
-    assert storage.aside_items() == [(b"odd", "cannot be read")]
+    assert storage.aside_items() == [(b"odd", "cannot be read", None)]
     assert [data for _, data in storage.read_events()] == [b"complete"]
     assert storage.inflight() == 0
 
@@ -424,7 +424,7 @@ def test_a_lost_claim_is_finished_without_what_would_follow(storage, at):
         results=[("k", b"v")],
         enqueue=[(b"next", None)],
         schedule=[(b"later", at(1), None)],
-        aside=[(b"odd", "cannot be read")],
+        aside=[Aside(b"odd", "cannot be read")],
         events=[b"complete"],
     )
 
@@ -596,13 +596,20 @@ def test_endings_are_no_values(storage):
 
 
 def test_messages_set_aside_are_kept_with_the_reason(storage):
-    storage.put_aside(b"a", "first")
-    storage.put_aside(b"b", "second")
+    storage.put_aside(Aside(b"a", "first"))
+    storage.put_aside(Aside(b"b", "second", 2))
 
-    assert storage.aside_items() == [(b"a", "first"), (b"b", "second")]
-    assert storage.take_aside() == [b"a", b"b"]
-    assert storage.take_aside() == []
+    assert storage.aside_items() == [(b"a", "first", None), (b"b", "second", 2)]
+
+
+def test_messages_set_aside_come_back_with_their_priority(storage):
+    for data, priority in [(b"a", None), (b"b", 2), (b"c", None)]:
+        storage.put_aside(Aside(data, "why", priority))
+
+    assert storage.restore_aside() == 3
+    assert storage.restore_aside() == 0
     assert storage.aside_items() == []
+    assert drain(storage) == [b"b", b"a", b"c"]
 
 
 # --- events ----------------------------------------------------------------------------------
@@ -739,3 +746,29 @@ def test_a_number_of_a_counter_has_one_winner(storage):
         thread.join()
 
     assert sorted(won) == list(range(50))
+
+
+# --- values for a while ----------------------------------------------------------------------
+
+
+def test_a_value_put_for_a_while_is_gone_after_it(storage, pass_time):
+    assert storage.put_if_empty("k", b"1", ttl=60)
+    assert not storage.put_if_empty("k", b"2", ttl=60)
+    assert (storage.peek_data("k"), storage.result_store_size()) == (b"1", 1)
+
+    pass_time(61)
+
+    assert (storage.peek_data("k"), storage.pop_data("k")) == (EmptyData, EmptyData)
+    assert (storage.has_data_for_key("k"), storage.result_items()) == (False, {})
+    assert storage.result_store_size() == 0
+    assert storage.put_if_empty("k", b"3")
+    assert storage.peek_data("k") == b"3"
+
+
+def test_a_value_put_over_one_for_a_while_stays(storage, pass_time):
+    storage.put_if_empty("k", b"1", ttl=60)
+    storage.put_data("k", b"2")
+
+    pass_time(61)
+
+    assert storage.peek_data("k") == b"2"

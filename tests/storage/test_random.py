@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 )
 
 from huey.constants import EmptyData
-from huey.storage import Batch, MemoryStorage, SqliteStorage
+from huey.storage import Aside, Batch, MemoryStorage, SqliteStorage
 
 NOON = datetime(2030, 6, 1, 12)
 
@@ -225,14 +225,16 @@ class Walk(RuleBasedStateMachine):
         self.storage.put_ending(key, ending)
         self.model.endings[key] = ending
 
-    @rule(data=payloads)
-    def put_aside(self, data):
-        self.storage.put_aside(data, "why")
-        self.model.aside.append(data)
+    @rule(data=payloads, priority=priorities)
+    def put_aside(self, data, priority):
+        self.storage.put_aside(Aside(data, "why", priority))
+        self.model.aside.append((data, "why", priority))
 
     @rule()
-    def take_aside(self):
-        assert self.storage.take_aside() == self.model.aside
+    def restore_aside(self):
+        assert self.storage.restore_aside() == len(self.model.aside)
+        for data, _, priority in self.model.aside:
+            self.model.push(data, priority)
         self.model.aside = []
 
     @rule()
@@ -253,7 +255,7 @@ class Walk(RuleBasedStateMachine):
         storage, model = self.storage, self.model
         assert storage.result_items() == model.values
         assert {key: storage.peek_ending(key) for key in model.endings} == model.endings
-        assert [data for data, _ in storage.aside_items()] == model.aside
+        assert storage.aside_items() == model.aside
         assert [data for _, data in storage.read_events()] == model.events
         due = min((minute for minute, *_ in model.schedule), default=None)
         noon = (NOON - datetime(1970, 1, 1)).total_seconds()

@@ -15,7 +15,7 @@ from waiting import PATIENCE, eventually, started
 from huey import SqliteHuey
 from huey.exceptions import ConfigurationError
 from huey.registry import Message
-from huey.storage import Batch, SqliteStorage
+from huey.storage import Aside, Batch, SqliteStorage
 
 OPEN = """
 import os, sys
@@ -155,7 +155,7 @@ def test_two_names_in_one_file_do_not_see_each_other(storage, file, at):
         endings=[("k", "none")],
         enqueue=[(b"m", None)],
         schedule=[(b"s", at(1), None)],
-        aside=[(b"a", "why")],
+        aside=[Aside(b"a", "why")],
         events=[b"e"],
     )
     storage.write(everything)
@@ -167,11 +167,11 @@ def test_two_names_in_one_file_do_not_see_each_other(storage, file, at):
         for flush in (other.flush_queue, other.flush_schedule, other.flush_results):
             flush()
         other.flush_events()
-        other.take_aside()
+        other.restore_aside()
 
     assert (storage.queue_size(), storage.schedule_size(), storage.inflight()) == (1, 1, 0)
     assert (storage.peek_data("k"), storage.peek_ending("k")) == (b"v", "none")
-    assert (storage.aside_items(), len(storage.read_events())) == ([(b"a", "why")], 1)
+    assert (storage.aside_items(), len(storage.read_events())) == ([(b"a", "why", None)], 1)
 
 
 # --- files that huey made --------------------------------------------------------------------
@@ -196,7 +196,7 @@ def test_a_file_that_huey_made_is_taken_over(file, at):
         assert storage.peek_data("k") == "v"
         assert storage.move_due(at(0)) == ["s"]
         assert storage.claim("a").data == "high"
-        assert storage.claim("a")[1:] == (b"first", 0)
+        assert storage.claim("a")[1:] == (b"first", 0, 0)
 
 
 def test_a_task_that_huey_enqueued_runs(file):
@@ -302,8 +302,8 @@ def test_the_message_of_a_killed_worker_comes_back_to_its_place(storage, file):
 
     assert (storage.recover(), storage.inflight()) == (1, 0)
     assert storage.recover() == 0
-    assert storage.claim("b")[1:] == (b"first", 1)
-    assert storage.claim("b")[1:] == (b"second", 0)
+    assert storage.claim("b")[1:] == (b"first", 1, 0)
+    assert storage.claim("b")[1:] == (b"second", 0, 0)
 
 
 def test_deaths_are_counted_and_releases_are_not(storage, file):
