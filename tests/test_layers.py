@@ -19,7 +19,7 @@ ENGINE = """
     utils serializer lifecycle
     registry tasks results composition storage.base
     storage.wake storage.liveness
-    storage.memory
+    storage.memory storage.statements
     storage.sqlite storage.redis storage.file
     storage
     revocations locks limits events

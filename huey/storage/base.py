@@ -264,8 +264,7 @@ class BaseStorage:
         """Acknowledge a claim and write what follows from it, in one step.
 
         :returns: whether the claim was still the slot's. If not, another worker has the message;
-            then of the batch only results that nobody stored yet, joins, endings and events are
-            written.
+            then of the batch only results that nobody stored yet, endings and events are written.
         """
         self.write(batch)
         return True

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from huey.constants import EmptyData
-from huey.storage.base import NOTHING, Aside, BaseStorage, Batch, Claim, Tell, Waiter
+from huey.storage.base import NOTHING, Aside, BaseStorage, Batch, Claim, Join, Tell, Waiter
 from huey.storage.wake import Bell
 from huey.utils import to_timestamp
 
@@ -44,6 +44,9 @@ class MemoryStorage(BaseStorage):
         self._values: dict[str, Any] = {}
         self._expires: dict[str, float] = {}  # when values go that are not kept for ever
         self._endings: dict[str, str] = {}
+        self._locks: dict[str, str] = {}  # by key: who holds it
+        self._turns_taken: dict[str, deque[float]] = {}
+        self._chords: dict[str, dict[int, Any]] = {}
         self._events: deque[tuple[int, Any]] = deque(maxlen=EVENTS_KEPT)
         self._cursor = 0
         self._idle_bell = Bell()
@@ -104,6 +107,10 @@ class MemoryStorage(BaseStorage):
 
     def inflight(self) -> int:
         return len(self._claimed)
+
+    def claims(self) -> list[tuple[str, Any]]:
+        with self._lock:
+            return [(slot, queued[2]) for (slot, _), queued in self._claimed.items()]
 
     def wake_claims(self) -> None:
         self._idle_bell.ring_all()
@@ -200,6 +207,13 @@ class MemoryStorage(BaseStorage):
     def peek_ending(self, key: str) -> str | None:
         return self._endings.get(key)
 
+    def take_result(self, key: str) -> Any:
+        with self._lock:
+            value = self._values.pop(key, EmptyData)
+            if value is not EmptyData:
+                self._end(key, "taken")
+        return value
+
     def waiting_for_result(
         self, key: str, backoff: float, max_delay: float
     ) -> AbstractContextManager[Waiter]:
@@ -213,6 +227,42 @@ class MemoryStorage(BaseStorage):
                 return False
             self._values[key] = number
             return True
+
+    # -- locks and limits ---------------------------------------------------------------------
+
+    def acquire_lock(self, key: str, holder: str, ttl: float | None = None) -> bool:
+        with self._lock:
+            if key in self._locks:
+                return False
+            self._locks[key] = holder
+            return True
+
+    def release_lock(self, key: str, holder: str | None = None) -> bool:
+        with self._lock:
+            if key not in self._locks or holder not in (None, self._locks[key]):
+                return False
+            del self._locks[key]
+            return True
+
+    def locks(self) -> list[str]:
+        return list(self._locks)
+
+    def take_turn(self, key: str, limit: int, per: float) -> float:
+        now = time.time()
+        with self._lock:
+            taken = self._turns_taken.setdefault(key, deque())
+            while taken and taken[0] <= now - per:
+                taken.popleft()
+            if len(taken) >= limit:
+                return taken[-limit] + per - now
+            taken.append(now)
+            return 0.0
+
+    # -- chords -------------------------------------------------------------------------------
+
+    def joined(self, key: str) -> dict[int, Any]:
+        with self._lock:
+            return dict(self._chords.get(key, ()))
 
     # -- messages set aside -------------------------------------------------------------------
 
@@ -261,6 +311,19 @@ class MemoryStorage(BaseStorage):
 
     # -- within the lock ----------------------------------------------------------------------
 
+    def _end(self, key: str, ending: str) -> None:
+        if len(self._endings) >= ENDINGS_KEPT:
+            del self._endings[next(iter(self._endings))]
+        self._endings[key] = ending
+
+    def _join(self, join: Join) -> None:
+        parts = self._chords.setdefault(join.key, {})
+        if join.part in parts:
+            return
+        parts[join.part] = join.value
+        if len(parts) == join.parts:
+            self._push(join.data, join.priority)
+
     def _push(self, data: Any, priority: float | None) -> None:
         heapq.heappush(self._queue, (-(priority or 0), next(self._order), data))
 
@@ -301,15 +364,17 @@ class MemoryStorage(BaseStorage):
             for key, _ in batch.results:
                 self._expires.pop(key, None)
         for key, ending in batch.endings:
-            if len(self._endings) >= ENDINGS_KEPT:
-                del self._endings[next(iter(self._endings))]
-            self._endings[key] = ending
+            self._end(key, ending)
         for data, priority in batch.enqueue:
             self._push(data, priority)
         for data, timestamp, priority in batch.schedule:
             when = to_timestamp(timestamp)
             heapq.heappush(self._schedule, (when, next(self._order), data, priority))
         self._aside.extend(batch.aside)
+        for join in batch.joins:
+            self._join(join)
+        for key in batch.forget:
+            self._chords.pop(key, None)
         for event in batch.events:
             self._cursor += 1
             self._events.append((self._cursor, event))
@@ -318,8 +383,8 @@ class MemoryStorage(BaseStorage):
         """Wake those who wait for something in a batch that has just been written."""
         for key, _ in (*batch.results, *batch.endings):
             self._result_bell.ring(key)
-        if batch.enqueue:
-            self._idle_bell.ring_some(_IDLE, len(batch.enqueue))
+        if batch.enqueue or batch.joins:
+            self._idle_bell.ring_some(_IDLE, len(batch.enqueue) + len(batch.joins))
         if batch.schedule:
             self.wake_schedule()
         if batch.events:

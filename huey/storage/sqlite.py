@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import datetime
+import json
 import operator
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from huey.constants import EmptyData
 from huey.exceptions import ConfigurationError
-from huey.storage.base import NOTHING, Aside, BaseStorage, Batch, Claim, Tell, Waiter
+from huey.storage import statements
+from huey.storage.base import NOTHING, Aside, BaseStorage, Batch, Claim, Join, Tell, Waiter
 from huey.storage.liveness import Liveness
 from huey.storage.wake import Doorbell
 from huey.utils import to_timestamp
@@ -28,124 +30,6 @@ _TRIM_EVERY = 500  # appended events or endings between two looks at how many th
 _LOOK_AGAIN = 0.5
 _IDLE = ""  # the key that idle workers wait for, one of whom a message wakes
 _NEW = "new"  # the key that readers of events wait for, all of whom an event wakes
-
-# The tables task, schedule and kv and their first columns are huey's layout, so that one file
-# serves both. Columns beside them are nullable, so that rows written by huey stay right.
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS task (
-    id INTEGER NOT NULL PRIMARY KEY {autoincrement},
-    queue TEXT NOT NULL,
-    data BLOB NOT NULL,
-    priority REAL NOT NULL DEFAULT 0.0,
-    claimed_by TEXT,
-    deliveries INTEGER
-);
-CREATE TABLE IF NOT EXISTS schedule (
-    id INTEGER NOT NULL PRIMARY KEY,
-    queue TEXT NOT NULL,
-    data BLOB NOT NULL,
-    timestamp REAL NOT NULL,
-    priority REAL
-);
-CREATE TABLE IF NOT EXISTS kv (
-    queue TEXT NOT NULL,
-    key TEXT NOT NULL,
-    value BLOB NOT NULL,
-    expires REAL,
-    PRIMARY KEY (queue, key)
-);
-CREATE TABLE IF NOT EXISTS ending (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    queue TEXT NOT NULL,
-    key TEXT NOT NULL,
-    ending TEXT NOT NULL,
-    UNIQUE (queue, key)
-);
-CREATE TABLE IF NOT EXISTS aside (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    queue TEXT NOT NULL,
-    data BLOB NOT NULL,
-    reason TEXT NOT NULL,
-    priority REAL
-);
-CREATE TABLE IF NOT EXISTS event (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    queue TEXT NOT NULL,
-    data BLOB NOT NULL
-);
-"""
-
-_INDEXES = """
-CREATE INDEX IF NOT EXISTS task_waiting ON task (queue, priority DESC, id)
-    WHERE claimed_by IS NULL;
-CREATE INDEX IF NOT EXISTS task_claimed ON task (queue, claimed_by)
-    WHERE claimed_by IS NOT NULL;
-CREATE INDEX IF NOT EXISTS schedule_queue_timestamp ON schedule (queue, timestamp);
-CREATE INDEX IF NOT EXISTS event_queue_id ON event (queue, id);
-CREATE INDEX IF NOT EXISTS ending_queue_id ON ending (queue, id);
-"""
-
-_OWN_COLUMNS = (
-    ("task", "claimed_by", "TEXT"),
-    ("task", "deliveries", "INTEGER"),
-    ("schedule", "priority", "REAL"),
-    ("kv", "expires", "REAL"),
-    ("aside", "priority", "REAL"),
-)
-
-_CLAIM = """
-UPDATE task SET claimed_by = :slot
-WHERE id = (
-    SELECT id FROM task WHERE queue = :queue AND claimed_by IS NULL
-    ORDER BY priority DESC, id LIMIT 1
-)
-RETURNING id, data, ifnull(deliveries, 0), priority
-"""
-
-_DEQUEUE = """
-DELETE FROM task
-WHERE id = (
-    SELECT id FROM task WHERE queue = :queue AND claimed_by IS NULL
-    ORDER BY priority DESC, id LIMIT 1
-)
-RETURNING data
-"""
-
-_ENQUEUED = """
-SELECT data FROM task WHERE queue = ? AND claimed_by IS NULL
-ORDER BY priority DESC, id LIMIT ?
-"""
-
-_DUE = """
-DELETE FROM schedule
-WHERE id IN (
-    SELECT id FROM schedule WHERE queue = :queue AND timestamp <= :now
-    ORDER BY timestamp, id LIMIT :limit
-)
-RETURNING timestamp, id, data, priority
-"""
-
-_VALUES = "FROM kv WHERE queue = :queue AND (expires IS NULL OR expires > :now)"
-_VALUE = f"{_VALUES} AND key = :key"
-
-_PUT_IF_EMPTY = """
-INSERT INTO kv (queue, key, value, expires) VALUES (:queue, :key, :value, :expires)
-ON CONFLICT DO UPDATE SET value = excluded.value, expires = excluded.expires
-    WHERE expires <= :now
-RETURNING 1
-"""
-
-_ADVANCE = """
-INSERT INTO kv (queue, key, value) VALUES (?, ?, ?)
-ON CONFLICT DO UPDATE SET value = excluded.value WHERE value < excluded.value
-RETURNING 1
-"""
-
-_TRIM = """
-DELETE FROM {table} WHERE queue = :queue AND id <= (
-    SELECT id FROM {table} WHERE queue = :queue ORDER BY id DESC LIMIT 1 OFFSET :kept
-)
-"""
 
 
 class SqliteStorage(BaseStorage):
@@ -216,14 +100,14 @@ class SqliteStorage(BaseStorage):
         self.write(Batch(enqueue=[(data, priority)]))
 
     def dequeue(self) -> Any:
-        rows = self._execute(_DEQUEUE, {"queue": self.name})
+        rows = self._execute(statements.DEQUEUE, {"queue": self.name})
         return rows[0][0] if rows else None
 
     def queue_size(self) -> int:
         return self._count("SELECT count(*) FROM task WHERE queue = ? AND claimed_by IS NULL")
 
     def enqueued_items(self, limit: int | None = None) -> list[Any]:
-        return [row[0] for row in self._execute(_ENQUEUED, (self.name, _limit(limit)))]
+        return [row[0] for row in self._execute(statements.ENQUEUED, (self.name, _limit(limit)))]
 
     def flush_queue(self) -> None:
         self._execute("DELETE FROM task WHERE queue = ? AND claimed_by IS NULL", (self.name,))
@@ -264,13 +148,13 @@ class SqliteStorage(BaseStorage):
     def inflight(self) -> int:
         return self._count("SELECT count(*) FROM task WHERE queue = ? AND claimed_by IS NOT NULL")
 
+    def claims(self) -> list[tuple[str, Any]]:
+        sql = "SELECT claimed_by, data FROM task WHERE queue = ? AND claimed_by IS NOT NULL"
+        return self._execute(sql, (self.name,))
+
     def recover(self) -> int:
-        owners = self._execute(
-            "SELECT DISTINCT claimed_by FROM task WHERE queue = ? AND claimed_by IS NOT NULL",
-            (self.name,),
-        )
-        processes = {owner.partition("/")[0] for (owner,) in owners}
-        dead = [process for process in processes if not self._liveness.alive(process)]
+        processes = self._execute(statements.PROCESSES, {"queue": self.name})
+        dead = [process for (process,) in processes if not self._liveness.alive(process)]
         released = sum(self._release_all(process) for process in dead)
         if dead or not self._tidied:
             self._make_live_folder()
@@ -279,8 +163,25 @@ class SqliteStorage(BaseStorage):
         self._ring_idle(released)
         return released
 
+    def register(self, slot: str, facts: Mapping[str, Any]) -> None:
+        self._execute(
+            "INSERT OR REPLACE INTO worker (queue, name, facts) VALUES (?, ?, ?)",
+            (self.name, self._owner(slot), json.dumps(facts)),
+        )
+
+    def unregister(self, slot: str) -> None:
+        self._execute(
+            "DELETE FROM worker WHERE queue = ? AND name = ?", (self.name, self._owner(slot))
+        )
+
+    def workers(self) -> list[tuple[str, dict[str, Any]]]:
+        rows = self._execute("SELECT name, facts FROM worker WHERE queue = ?", (self.name,))
+        return [(name, json.loads(facts)) for name, facts in rows if self._is_alive(name)]
+
     def leave(self) -> None:
-        self._liveness.leave()
+        slot = self._liveness.slot
+        if slot and not self._execute("SELECT 1 FROM lock WHERE process = ? LIMIT 1", (slot,)):
+            self._liveness.leave()
 
     def wake_claims(self) -> None:
         self._idle_bell.ring_all()
@@ -299,7 +200,7 @@ class SqliteStorage(BaseStorage):
 
     def read_schedule(self, timestamp: datetime.datetime) -> list[Any]:
         due = {"queue": self.name, "now": to_timestamp(timestamp), "limit": -1}
-        return [data for _, _, data, _ in sorted(self._execute(_DUE, due))]
+        return [data for _, _, data, _ in sorted(self._execute(statements.DUE, due))]
 
     def schedule_size(self) -> int:
         return self._count("SELECT count(*) FROM schedule WHERE queue = ?")
@@ -319,7 +220,7 @@ class SqliteStorage(BaseStorage):
             return []
         with self._transaction() as db:
             rows = db.execute(
-                _DUE, {"queue": self.name, "now": to_timestamp(now), "limit": limit}
+                statements.DUE, {"queue": self.name, "now": to_timestamp(now), "limit": limit}
             ).fetchall()
             rows.sort(key=lambda row: row[:2])
             moved = [data for _, _, data, _ in rows]
@@ -341,30 +242,30 @@ class SqliteStorage(BaseStorage):
         self.write(Batch(results=[(key, value)]))
 
     def peek_data(self, key: str) -> Any:
-        rows = self._execute(f"SELECT value {_VALUE}", self._at(key))
+        rows = self._execute(f"SELECT value {statements.VALUE}", self._at(key))
         return rows[0][0] if rows else EmptyData
 
     def pop_data(self, key: str) -> Any:
         if not self.has_data_for_key(key):  # a look is cheaper than taking the write lock
             return EmptyData
-        rows = self._execute(f"DELETE {_VALUE} RETURNING value", self._at(key))
+        rows = self._execute(f"DELETE {statements.VALUE} RETURNING value", self._at(key))
         return rows[0][0] if rows else EmptyData
 
     def put_if_empty(self, key: str, value: Any, ttl: float | None = None) -> bool:
         at = self._at(key) | {"value": value}
         at["expires"] = None if ttl is None else at["now"] + ttl
-        rows = self._execute(_PUT_IF_EMPTY, at)
+        rows = self._execute(statements.PUT_IF_EMPTY, at)
         self._ring_result(key)
         return bool(rows)
 
     def has_data_for_key(self, key: str) -> bool:
-        return bool(self._execute(f"SELECT 1 {_VALUE}", self._at(key)))
+        return bool(self._execute(f"SELECT 1 {statements.VALUE}", self._at(key)))
 
     def result_store_size(self) -> int:
-        return int(self._execute(f"SELECT count(*) {_VALUES}", self._at(""))[0][0])
+        return int(self._execute(f"SELECT count(*) {statements.VALUES}", self._at(""))[0][0])
 
     def result_items(self) -> dict[str, Any]:
-        return dict(self._execute(f"SELECT key, value {_VALUES}", self._at("")))
+        return dict(self._execute(f"SELECT key, value {statements.VALUES}", self._at("")))
 
     def flush_results(self) -> None:
         self._execute("DELETE FROM kv WHERE queue = ?", (self.name,))
@@ -380,6 +281,17 @@ class SqliteStorage(BaseStorage):
         rows = self._execute(sql, (self.name, key))
         return rows[0][0] if rows else None
 
+    def take_result(self, key: str) -> Any:
+        if not self.has_data_for_key(key):  # a look is cheaper than taking the write lock
+            return EmptyData
+        with self._transaction() as db:
+            rows = db.execute(
+                f"DELETE {statements.VALUE} RETURNING value", self._at(key)
+            ).fetchall()
+            if rows:
+                self._apply(db, Batch(endings=[(key, "taken")]), True)
+        return rows[0][0] if rows else EmptyData
+
     def waiting_for_result(
         self, key: str, backoff: float, max_delay: float
     ) -> AbstractContextManager[Waiter]:
@@ -390,7 +302,52 @@ class SqliteStorage(BaseStorage):
 
     def advance(self, key: str, number: int) -> bool:
         value = number.to_bytes(8, "big")  # so that Sqlite compares them as numbers
-        return bool(self._execute(_ADVANCE, (self.name, key, value)))
+        return bool(self._execute(statements.ADVANCE, (self.name, key, value)))
+
+    # -- locks and limits ---------------------------------------------------------------------
+
+    def acquire_lock(self, key: str, holder: str, ttl: float | None = None) -> bool:
+        mine = self._owner("").rstrip("/")
+        with self._transaction() as db:
+            rows = db.execute(
+                "SELECT process FROM lock WHERE queue = ? AND key = ?", (self.name, key)
+            ).fetchall()
+            if rows and self._liveness.alive(rows[0][0]):
+                return False
+            db.execute(
+                "INSERT OR REPLACE INTO lock (queue, key, holder, process) VALUES (?, ?, ?, ?)",
+                (self.name, key, holder, mine),
+            )
+        return True
+
+    def release_lock(self, key: str, holder: str | None = None) -> bool:
+        rows = self._execute(
+            "DELETE FROM lock WHERE queue = :queue AND key = :key"
+            " AND (:holder IS NULL OR holder = :holder) RETURNING process",
+            {"queue": self.name, "key": key, "holder": holder},
+        )
+        return bool(rows) and self._is_alive(rows[0][0])
+
+    def locks(self) -> list[str]:
+        rows = self._execute("SELECT key, process FROM lock WHERE queue = ?", (self.name,))
+        return [key for key, process in rows if self._is_alive(process)]
+
+    def take_turn(self, key: str, limit: int, per: float) -> float:
+        now = time.time()
+        at = {"queue": self.name, "key": key, "now": now, "over": now - per, "limit": limit - 1}
+        with self._transaction() as db:
+            db.execute(statements.FORGET_TURNS, at)
+            full = db.execute(statements.TURN_IN_THE_WAY, at).fetchone()
+            if full is not None:
+                return float(full[0]) + per - now
+            db.execute("INSERT INTO turn (queue, key, at) VALUES (:queue, :key, :now)", at)
+        return 0.0
+
+    # -- chords -------------------------------------------------------------------------------
+
+    def joined(self, key: str) -> dict[int, Any]:
+        sql = "SELECT part, value FROM chord WHERE queue = ? AND key = ?"
+        return dict(self._execute(sql, (self.name, key)))
 
     # -- messages set aside -------------------------------------------------------------------
 
@@ -517,13 +474,13 @@ class SqliteStorage(BaseStorage):
         db.execute(f"PRAGMA cache_size = {-1024 * int(self.cache_mb)}")
         autoincrement = "AUTOINCREMENT" if self.strict_fifo else ""
         db.execute("BEGIN IMMEDIATE")  # others may be opening the same new file
-        for statement in _SCHEMA.format(autoincrement=autoincrement).split(";"):
+        for statement in statements.SCHEMA.format(autoincrement=autoincrement).split(";"):
             db.execute(statement)
-        for table, column, kind in _OWN_COLUMNS:
+        for table, column, kind in statements.OWN_COLUMNS:
             names = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
             if column not in names:
                 db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
-        for statement in _INDEXES.split(";"):
+        for statement in statements.INDEXES.split(";"):
             db.execute(statement)
         db.execute("COMMIT")
 
@@ -551,30 +508,43 @@ class SqliteStorage(BaseStorage):
             self._make_live_folder()
             return f"{self._liveness.hold()}/{slot}"
 
+    def _is_alive(self, owner: str) -> bool:
+        return self._liveness.alive(owner.partition("/")[0])
+
     # -- within the connection ----------------------------------------------------------------
 
     def _release_all(self, process: str) -> int:
-        """Put back what the workers of a dead process had; return how many messages."""
+        """Take back what the workers of a dead process had; return how many messages."""
         with self._transaction() as db:
-            return db.execute(
-                "UPDATE task SET claimed_by = NULL, deliveries = ifnull(deliveries, 0) + 1"
-                " WHERE queue = ? AND claimed_by >= ? AND claimed_by < ?",
-                (self.name, f"{process}/", f"{process}0"),  # "0" comes after "/"
-            ).rowcount
+            theirs = {"queue": self.name, "process": process}
+            db.execute("DELETE FROM lock WHERE queue = :queue AND process = :process", theirs)
+            db.execute(statements.FORGET_WORKERS, theirs)
+            return db.execute(statements.RELEASE_ALL, theirs).rowcount
 
     def _claim(self, owner: str) -> Claim | None:
-        rows = self._execute(_CLAIM, {"slot": owner, "queue": self.name})
+        rows = self._execute(statements.CLAIM, {"slot": owner, "queue": self.name})
         return Claim(*rows[0]) if rows else None
 
     def _claim_if_any(self, owner: str) -> Claim | None:
         """Claim, but take the write lock only if there is something to claim."""
-        return self._claim(owner) if self._execute(_ENQUEUED, (self.name, 1)) else None
+        return self._claim(owner) if self._execute(statements.ENQUEUED, (self.name, 1)) else None
 
     def _insert_tasks(self, db: sqlite3.Connection, items: Sequence[Any]) -> None:
         db.executemany(
             "INSERT INTO task (queue, data, priority) VALUES (?, ?, ?)",
             [(self.name, data, priority or 0) for data, priority in items],
         )
+
+    def _join_part(self, db: sqlite3.Connection, join: Join) -> None:
+        new = db.execute(
+            "INSERT OR IGNORE INTO chord (queue, key, part, value) VALUES (?, ?, ?, ?)",
+            (self.name, join.key, join.part, join.value),
+        )
+        over = db.execute(
+            "SELECT count(*) FROM chord WHERE queue = ? AND key = ?", (self.name, join.key)
+        )
+        if new.rowcount == 1 and over.fetchone()[0] == join.parts:
+            self._insert_tasks(db, [(join.data, join.priority)])
 
     def _apply(self, db: sqlite3.Connection, batch: Batch, ours: bool) -> None:
         """Write a batch; of one whose claim was lost, only what cannot do harm."""
@@ -601,6 +571,13 @@ class SqliteStorage(BaseStorage):
                 "INSERT INTO aside (queue, data, reason, priority) VALUES (?, ?, ?, ?)",
                 [(self.name, *message) for message in batch.aside],
             )
+        if ours:
+            for join in batch.joins:
+                self._join_part(db, join)
+            db.executemany(
+                "DELETE FROM chord WHERE queue = ? AND key = ?",
+                [(self.name, key) for key in batch.forget],
+            )
         if batch.events:
             db.executemany(
                 "INSERT INTO event (queue, data) VALUES (?, ?)",
@@ -614,7 +591,7 @@ class SqliteStorage(BaseStorage):
             return
         self._appended = 0
         for table, kept in (("event", EVENTS_KEPT), ("ending", ENDINGS_KEPT)):
-            db.execute(_TRIM.format(table=table), {"queue": self.name, "kept": kept})
+            db.execute(statements.TRIM.format(table=table), {"queue": self.name, "kept": kept})
 
     def _read_events(self, after: int | None, limit: int | None) -> list[tuple[int, Any]]:
         return self._execute(
@@ -628,8 +605,8 @@ class SqliteStorage(BaseStorage):
         """Wake those who wait for something in a batch that has just been written."""
         for key, _ in (*batch.results, *batch.endings):
             self._ring_result(key)
-        if batch.enqueue:
-            self._ring_idle(len(batch.enqueue))
+        if batch.enqueue or batch.joins:
+            self._ring_idle(len(batch.enqueue) + len(batch.joins))
         if batch.schedule:
             self.wake_schedule()
         if batch.events:

@@ -9,7 +9,7 @@ import pytest
 from waiting import PATIENCE, at_once, started
 
 from huey.constants import EmptyData
-from huey.storage import Aside, Batch, Claim
+from huey.storage import Aside, Batch, Claim, Join
 
 KEPT = 10_000  # events
 LEEWAY = 500  # how many more may be there before a storage tidies up
@@ -772,3 +772,212 @@ def test_a_value_put_over_one_for_a_while_stays(storage, pass_time):
     pass_time(61)
 
     assert storage.peek_data("k") == b"2"
+
+
+# --- values taken ----------------------------------------------------------------------------
+
+
+def test_a_taken_result_leaves_word_that_it_was_taken(storage):
+    storage.put_data("k", b"v")
+
+    assert storage.take_result("k") == b"v"
+    assert storage.take_result("k") is EmptyData
+    assert storage.peek_ending("k") == "taken"
+
+
+def test_a_result_that_is_not_there_is_not_taken(storage):
+    assert storage.take_result("k") is EmptyData
+    assert storage.peek_ending("k") is None
+
+
+# --- workers and what they hold --------------------------------------------------------------
+
+
+def test_claims_are_listed_with_their_worker(storage):
+    storage.register("a", {"kind": "thread"})
+    storage.enqueue(b"1")
+    storage.enqueue(b"2")
+    claim = storage.claim("a")
+
+    ((name, facts),) = storage.workers()
+    assert facts == {"kind": "thread"}
+    assert storage.claims() == [(name, b"1")]
+
+    storage.finish("a", claim)
+    assert storage.claims() == []
+
+
+def test_a_worker_is_listed_until_it_has_ended(storage):
+    for slot in ("a", "b"):
+        storage.register(slot, {"slot": slot})
+    assert [facts["slot"] for _, facts in sorted(storage.workers())] == ["a", "b"]
+
+    storage.unregister("a")
+
+    assert [facts["slot"] for _, facts in storage.workers()] == ["b"]
+    storage.unregister("b")
+
+
+# --- locks -----------------------------------------------------------------------------------
+
+
+def test_a_lock_has_one_holder(storage):
+    assert storage.acquire_lock("k", "first")
+    assert not storage.acquire_lock("k", "second")
+    assert not storage.acquire_lock("k", "first")
+    assert storage.acquire_lock("other", "second")
+    assert sorted(storage.locks()) == ["k", "other"]
+
+
+def test_a_lock_is_freed_by_its_holder_alone(storage):
+    storage.acquire_lock("k", "first")
+
+    assert not storage.release_lock("k", "second")
+    assert storage.locks() == ["k"]
+    assert storage.release_lock("k", "first")
+    assert not storage.release_lock("k", "first")
+    assert storage.acquire_lock("k", "second")
+
+
+def test_a_lock_can_be_freed_whoever_holds_it(storage):
+    storage.acquire_lock("k", "first")
+
+    assert storage.release_lock("k")
+    assert not storage.release_lock("k")
+    assert storage.locks() == []
+
+
+def test_of_many_who_want_a_lock_one_gets_it(storage):
+    holders = [f"holder {n}" for n in range(8)]
+
+    for round_ in range(10):
+        key = f"lock {round_}"
+        got = at_once(*(partial(storage.acquire_lock, key, holder) for holder in holders))
+        assert got.count(True) == 1
+
+
+def test_locks_are_neither_values_nor_messages(storage):
+    storage.acquire_lock("k", "holder")
+
+    assert (storage.result_items(), storage.queue_size()) == ({}, 0)
+
+
+def test_a_lock_outlives_the_workers_of_its_process(storage):
+    storage.acquire_lock("k", "holder")
+
+    storage.leave()
+
+    assert storage.locks() == ["k"]
+    assert not storage.acquire_lock("k", "other")
+
+
+# --- turns -----------------------------------------------------------------------------------
+
+
+def test_so_many_turns_are_counted_in_a_stretch_of_time(storage, pass_time):
+    assert [storage.take_turn("k", 2, 60) for _ in range(2)] == [0, 0]
+    assert 59 < storage.take_turn("k", 2, 60) <= 60
+    assert storage.take_turn("other", 2, 60) == 0
+
+    pass_time(61)
+
+    assert storage.take_turn("k", 2, 60) == 0
+
+
+def test_turns_slide_and_do_not_burst_at_an_edge(storage, pass_time):
+    storage.take_turn("k", 2, 60)
+    pass_time(50)
+    storage.take_turn("k", 2, 60)
+
+    pass_time(20)  # the first is over, the second is not
+
+    assert storage.take_turn("k", 2, 60) == 0
+    assert 35 < storage.take_turn("k", 2, 60) <= 40
+
+
+def test_a_turn_refused_is_not_counted(storage, pass_time):
+    storage.take_turn("k", 1, 60)
+    for _ in range(5):
+        assert storage.take_turn("k", 1, 60) > 0
+
+    pass_time(61)
+
+    assert storage.take_turn("k", 1, 60) == 0
+
+
+def test_of_many_who_want_a_turn_only_so_many_get_one(storage):
+    got = at_once(*(partial(storage.take_turn, "k", 3, 600) for _ in range(8)))
+
+    assert got.count(0) == 3
+
+
+# --- chords ----------------------------------------------------------------------------------
+
+
+def part(number, parts=3, value=None, key="chord"):
+    return Join(key, number, parts, value or b"%d" % number, b"after", 2)
+
+
+def test_the_last_part_of_a_chord_brings_its_message(storage):
+    storage.enqueue(b"waiting", 1)
+    for number in (2, 0):
+        storage.write(Batch(joins=[part(number)]))
+        assert storage.enqueued_items() == [b"waiting"]
+
+    storage.write(Batch(joins=[part(1)]))
+
+    assert storage.queue_size() == 2
+    assert sorted(storage.enqueued_items()) == [b"after", b"waiting"]
+    assert storage.joined("chord") == {0: b"0", 1: b"1", 2: b"2"}
+    assert storage.joined("other") == {}
+
+
+def test_a_part_counts_once(storage):
+    storage.write(Batch(joins=[part(0, 2)]))
+    storage.write(Batch(joins=[part(0, 2, b"again")]))
+
+    assert (storage.queue_size(), storage.joined("chord")) == (0, {0: b"0"})
+
+    storage.write(Batch(joins=[part(1, 2)]))
+    storage.write(Batch(joins=[part(1, 2)]))
+
+    assert storage.enqueued_items() == [b"after"]
+
+
+def test_a_chord_is_forgotten(storage):
+    storage.write(Batch(joins=[part(0), part(0, key="other")]))
+
+    storage.write(Batch(forget=["chord", "unknown"]))
+
+    assert (storage.joined("chord"), storage.joined("other")) == ({}, {0: b"0"})
+
+
+def test_parts_are_neither_values_nor_messages(storage):
+    storage.write(Batch(joins=[part(0)]))
+
+    assert (storage.result_items(), storage.queue_size()) == ({}, 0)
+
+
+def test_parts_that_end_at_once_bring_one_message(storage):
+    for n in range(10):
+        joins = [partial(storage.write, Batch(joins=[part(p, 4, key=f"{n}")])) for p in range(4)]
+        at_once(*joins)
+
+    assert storage.enqueued_items() == [b"after"] * 10
+
+
+def test_a_part_is_joined_with_the_acknowledgement_of_its_task(storage):
+    storage.enqueue(b"task")
+    claim = storage.claim("a")
+
+    assert storage.finish("a", claim, Batch(joins=[part(0, 1)]))
+
+    assert storage.enqueued_items() == [b"after"]
+    assert not storage.finish("a", claim, Batch(joins=[part(0, 1, key="late")]))
+    assert storage.joined("late") == {}
+
+
+def test_an_idle_worker_is_woken_by_the_last_part(storage):
+    with started(partial(claim_within, storage)) as (waiting,):
+        storage.write(Batch(joins=[part(0, 1)]))
+        assert waiting.value().data == b"after"

@@ -426,3 +426,29 @@ def test_the_first_claims_of_many_threads_share_one_slot(file):
             assert storage.recover() == 0
             for slot, held in zip("abcd", claims, strict=True):
                 assert storage.finish(slot, held)
+
+
+LOCK_AND_HANG = """
+    import sys
+    from huey.storage import SqliteStorage
+    storage = SqliteStorage("test", sys.argv[1])
+    print(storage.acquire_lock("k", "child"), flush=True)
+    storage.register("a", {"kind": "thread"})
+    print("registered", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_killed_process_holds_no_lock_and_has_no_worker(storage, file):
+    with running(LOCK_AND_HANG, file) as child:
+        assert (child.hear(), child.hear()) == ("True", "registered")
+        assert (storage.locks(), len(storage.workers())) == (["k"], 1)
+        assert not storage.acquire_lock("k", "here")
+        storage.recover()
+        assert (storage.locks(), len(storage.workers())) == (["k"], 1)
+        child.kill()
+
+    assert (storage.locks(), storage.workers()) == ([], [])
+    assert storage.acquire_lock("k", "here")
+    assert storage.recover() == 0
+    assert storage.locks() == ["k"]

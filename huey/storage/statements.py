@@ -1,0 +1,175 @@
+"""The tables of the Sqlite storage and its longer statements."""
+
+from typing import Final
+
+# The tables task, schedule and kv and their first columns are huey's layout, so that one file
+# serves both. Columns beside them are nullable, so that rows written by huey stay right.
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS task (
+    id INTEGER NOT NULL PRIMARY KEY {autoincrement},
+    queue TEXT NOT NULL,
+    data BLOB NOT NULL,
+    priority REAL NOT NULL DEFAULT 0.0,
+    claimed_by TEXT,
+    deliveries INTEGER
+);
+CREATE TABLE IF NOT EXISTS schedule (
+    id INTEGER NOT NULL PRIMARY KEY,
+    queue TEXT NOT NULL,
+    data BLOB NOT NULL,
+    timestamp REAL NOT NULL,
+    priority REAL
+);
+CREATE TABLE IF NOT EXISTS kv (
+    queue TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value BLOB NOT NULL,
+    expires REAL,
+    PRIMARY KEY (queue, key)
+);
+CREATE TABLE IF NOT EXISTS ending (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    queue TEXT NOT NULL,
+    key TEXT NOT NULL,
+    ending TEXT NOT NULL,
+    UNIQUE (queue, key)
+);
+CREATE TABLE IF NOT EXISTS aside (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    queue TEXT NOT NULL,
+    data BLOB NOT NULL,
+    reason TEXT NOT NULL,
+    priority REAL
+);
+CREATE TABLE IF NOT EXISTS chord (
+    queue TEXT NOT NULL,
+    key TEXT NOT NULL,
+    part INTEGER NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (queue, key, part)
+);
+CREATE TABLE IF NOT EXISTS lock (
+    queue TEXT NOT NULL,
+    key TEXT NOT NULL,
+    holder TEXT NOT NULL,
+    process TEXT NOT NULL,
+    PRIMARY KEY (queue, key)
+);
+CREATE TABLE IF NOT EXISTS turn (
+    queue TEXT NOT NULL,
+    key TEXT NOT NULL,
+    at REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS worker (
+    queue TEXT NOT NULL,
+    name TEXT NOT NULL,
+    facts TEXT NOT NULL,
+    PRIMARY KEY (queue, name)
+);
+CREATE TABLE IF NOT EXISTS event (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    queue TEXT NOT NULL,
+    data BLOB NOT NULL
+);
+"""
+
+INDEXES: Final = """
+CREATE INDEX IF NOT EXISTS task_waiting ON task (queue, priority DESC, id)
+    WHERE claimed_by IS NULL;
+CREATE INDEX IF NOT EXISTS task_claimed ON task (queue, claimed_by)
+    WHERE claimed_by IS NOT NULL;
+CREATE INDEX IF NOT EXISTS schedule_queue_timestamp ON schedule (queue, timestamp);
+CREATE INDEX IF NOT EXISTS event_queue_id ON event (queue, id);
+CREATE INDEX IF NOT EXISTS turn_at ON turn (queue, key, at);
+CREATE INDEX IF NOT EXISTS ending_queue_id ON ending (queue, id);
+"""
+
+OWN_COLUMNS: Final = (
+    ("task", "claimed_by", "TEXT"),
+    ("task", "deliveries", "INTEGER"),
+    ("schedule", "priority", "REAL"),
+    ("kv", "expires", "REAL"),
+    ("aside", "priority", "REAL"),
+)
+
+CLAIM: Final = """
+UPDATE task SET claimed_by = :slot
+WHERE id = (
+    SELECT id FROM task WHERE queue = :queue AND claimed_by IS NULL
+    ORDER BY priority DESC, id LIMIT 1
+)
+RETURNING id, data, ifnull(deliveries, 0), priority
+"""
+
+DEQUEUE: Final = """
+DELETE FROM task
+WHERE id = (
+    SELECT id FROM task WHERE queue = :queue AND claimed_by IS NULL
+    ORDER BY priority DESC, id LIMIT 1
+)
+RETURNING data
+"""
+
+ENQUEUED: Final = """
+SELECT data FROM task WHERE queue = ? AND claimed_by IS NULL
+ORDER BY priority DESC, id LIMIT ?
+"""
+
+DUE: Final = """
+DELETE FROM schedule
+WHERE id IN (
+    SELECT id FROM schedule WHERE queue = :queue AND timestamp <= :now
+    ORDER BY timestamp, id LIMIT :limit
+)
+RETURNING timestamp, id, data, priority
+"""
+
+VALUES: Final = "FROM kv WHERE queue = :queue AND (expires IS NULL OR expires > :now)"
+VALUE: Final = f"{VALUES} AND key = :key"
+
+PUT_IF_EMPTY: Final = """
+INSERT INTO kv (queue, key, value, expires) VALUES (:queue, :key, :value, :expires)
+ON CONFLICT DO UPDATE SET value = excluded.value, expires = excluded.expires
+    WHERE expires <= :now
+RETURNING 1
+"""
+
+ADVANCE: Final = """
+INSERT INTO kv (queue, key, value) VALUES (?, ?, ?)
+ON CONFLICT DO UPDATE SET value = excluded.value WHERE value < excluded.value
+RETURNING 1
+"""
+
+# The processes that claims, locks and registrations belong to; an owner is "process/slot".
+PROCESSES: Final = """
+SELECT substr(claimed_by, 1, instr(claimed_by, '/') - 1)
+    FROM task WHERE queue = :queue AND claimed_by IS NOT NULL
+UNION SELECT process FROM lock WHERE queue = :queue
+UNION SELECT substr(name, 1, instr(name, '/') - 1) FROM worker WHERE queue = :queue
+"""
+
+# "0" comes after "/", so that these are the owners of one process.
+RELEASE_ALL: Final = """
+UPDATE task SET claimed_by = NULL, deliveries = ifnull(deliveries, 0) + 1
+WHERE queue = :queue AND claimed_by >= :process || '/' AND claimed_by < :process || '0'
+"""
+
+FORGET_WORKERS: Final = """
+DELETE FROM worker
+WHERE queue = :queue AND name >= :process || '/' AND name < :process || '0'
+"""
+
+FORGET_TURNS: Final = """
+DELETE FROM turn WHERE queue = :queue AND key = :key AND at <= :over
+"""
+
+# The one that has to be over before there is another turn: the last but limit.
+TURN_IN_THE_WAY: Final = """
+SELECT at FROM turn WHERE queue = :queue AND key = :key ORDER BY at DESC LIMIT 1 OFFSET :limit
+"""
+
+TRIM: Final = """
+DELETE FROM {table} WHERE queue = :queue AND id <= (
+    SELECT id FROM {table} WHERE queue = :queue ORDER BY id DESC LIMIT 1 OFFSET :kept
+)
+"""
