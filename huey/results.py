@@ -15,6 +15,7 @@ from huey.exceptions import (
     TaskRevoked,
     WorkerLost,
 )
+from huey.utils import Error as Error
 
 if TYPE_CHECKING:
     import datetime
@@ -46,16 +47,6 @@ _NO_VALUE: dict[str, tuple[type[TaskException], str]] = {
         "no consumer could read the task's message; Huey.set_aside() lists it with the reason",
     ),
 }
-
-
-class Error:
-    """What stands in the result store for a task that failed."""
-
-    def __init__(self, metadata: dict[str, Any]) -> None:
-        self.metadata = metadata
-
-    def __repr__(self) -> str:
-        return f"<Error: {self.metadata.get('error')}>"
 
 
 def raise_ending(ending: str, task_id: str) -> None:
