@@ -8,14 +8,16 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
 
-from huey.constants import EmptyData
+from huey.constants import AT_LEAST_ONCE, AT_MOST_ONCE, EmptyData
 from huey.events import EventLog
+from huey.exceptions import ConfigurationError
 from huey.executor import Executor, Host, Immediate, error_metadata, one_line
 from huey.hooks import Hook, Hooks
+from huey.inspection import Inspection, TaskInfo, WorkerInfo
 from huey.limits import RateLimit
 from huey.locks import Locks, TaskLock
 from huey.registry import Registry
@@ -59,6 +61,8 @@ class Huey:
     :param immediate_use_memory: keep everything in memory while in immediate mode.
     :param storage_class: the storage to use instead of the class's own.
     :param events: whether to keep the stream of events, see `huey.events`.
+    :param delivery: ``at-least-once``: a task whose worker died runs again; ``at-most-once``: it
+        does not, and its caller is told.
     :param storage_kwargs: passed on to the storage.
     """
 
@@ -77,9 +81,15 @@ class Huey:
         immediate_use_memory: bool = True,
         storage_class: type[BaseStorage] | None = None,
         events: bool = False,
+        delivery: str = AT_LEAST_ONCE,
         **storage_kwargs: Any,
     ) -> None:
+        if delivery not in (AT_LEAST_ONCE, AT_MOST_ONCE):
+            raise ConfigurationError(
+                f"delivery is {AT_LEAST_ONCE!r} or {AT_MOST_ONCE!r}, not {delivery!r}"
+            )
         self.name = name
+        self.delivery = delivery
         self.results = results
         self.store_none = store_none
         self.utc = utc
@@ -90,6 +100,7 @@ class Huey:
         self.hooks = {moment: Hooks(moment) for moment in _MOMENTS}
         self.revocations = Revocations(self)
         self.locks = Locks(self)
+        self.inspection = Inspection(self)
         self.events = EventLog(self, events)
         self.executor = Executor(self)
         self.consumers: list[Consumer] = []
@@ -164,7 +175,8 @@ class Huey:
         :param context: pass the task to the function as ``task=``.
         :param name: replaces the function's name; the module stays the prefix.
         :param expires: seconds, timedelta or datetime after which it is not worth running.
-        :param kwargs: further arguments of `TaskWrapper`.
+        :param kwargs: further arguments of `TaskWrapper`, among them ``at_most_once=True``: never
+            run again a task whose worker died; its caller gets `WorkerLost`.
         """
         if callable(retries):  # @huey.task without parentheses
             return TaskWrapper(self, retries)
@@ -367,13 +379,14 @@ class Huey:
 
         A message that cannot be read here is left out, here and in `scheduled`.
         """
-        return list(self._readable(self.storage.enqueued_items(limit)))
+        return list(self.readable(self.storage.enqueued_items(limit)))
 
     def scheduled(self, limit: int | None = None) -> list[Task[Any]]:
         """Return the tasks that are scheduled for later, the next one first."""
-        return list(self._readable(self.storage.scheduled_items(limit)))
+        return list(self.readable(self.storage.scheduled_items(limit)))
 
-    def _readable(self, messages: Sequence[Any]) -> Iterator[Task[Any]]:
+    def readable(self, messages: Iterable[Any]) -> Iterator[Task[Any]]:
+        """Yield the tasks that messages carry; those that cannot be read here are left out."""
         for data in messages:
             try:
                 task = self.deserialize_task(data)
@@ -396,12 +409,24 @@ class Huey:
     def __bool__(self) -> bool:
         return True  # an empty queue is still a queue
 
+    def running(self) -> list[Task[Any]]:
+        """Return the tasks that workers are running, in this process and in others."""
+        return self.inspection.running()
+
+    def workers(self) -> list[WorkerInfo]:
+        """Return the workers that are alive, in this process and in others."""
+        return self.inspection.workers()
+
+    def task_info(self, task_id: str) -> TaskInfo:
+        """Return what is known of the task with an id: its status, and who runs it."""
+        return self.inspection.info(task_id)
+
     def move_due(self, limit: int = 1000) -> int:
         """Move tasks that are due from the schedule to the queue; return how many."""
         tell = self._tell_moved if self.events.enabled else None
         moved = self.storage.move_due(from_timestamp(time.time()), limit, tell)
         if self.signals:
-            for task in self._readable(moved):
+            for task in self.readable(moved):
                 self.signals.send(SIGNAL_ENQUEUED, task)
         return len(moved)
 
@@ -421,7 +446,7 @@ class Huey:
         of = self.events.of
         return [
             event
-            for task in self._readable(moved)
+            for task in self.readable(moved)
             for event in of("enqueued", task, retries=task.retries)
         ]
 
@@ -620,6 +645,8 @@ class Huey:
 
     def restore_set_aside(self) -> int:
         """Put the messages set aside back on the queue; return how many."""
+        back = self.readable(message.data for message in self.storage.aside_items())
+        self.storage.write(Batch(endings=[(task.id, "") for task in back]))  # not over after all
         return self.storage.restore_aside()
 
     # -- time ---------------------------------------------------------------------------------

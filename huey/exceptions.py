@@ -2,12 +2,12 @@
 
 HueyException
     ConfigurationError          an option that cannot work, said when it is given
+        StorageError            the storage cannot be used at all: a corrupt file, a wrong password
     TaskLockedException         a lock that another task holds
     RateLimitExceeded           a limit whose turns are taken
     ResultTimeout               the caller waited long enough
     CancelExecution             raised by a task or a hook: do not run, do not retry
     RetryTask                   raised by a task: run me again
-    StorageError                the storage cannot be used at all: a corrupt file, a wrong password
     UnreadableMessage           a message that this consumer cannot turn into a task
     TaskException               the task failed; its subclasses: it will never have a value
         TaskRevoked
@@ -59,7 +59,7 @@ class ResultTimeout(HueyException):
     """The result was not ready when the time to wait for it was over."""
 
 
-class StorageError(HueyException):
+class StorageError(ConfigurationError):
     """The storage cannot be used, and trying again would not help.
 
     The message names the file or the server and says what to do.
@@ -67,7 +67,15 @@ class StorageError(HueyException):
 
 
 class UnreadableMessage(HueyException):
-    """A message names no known task, or is no message at all."""
+    """A message names no known task, or is no message at all.
+
+    :param msg: why.
+    :param task_id: the task's id if that at least could be read.
+    """
+
+    def __init__(self, msg: str, task_id: str | None = None) -> None:
+        super().__init__(msg)
+        self.task_id = task_id
 
 
 class CancelExecution(HueyException):

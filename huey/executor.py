@@ -11,7 +11,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from huey import signals as S
-from huey.exceptions import CancelExecution, RateLimitExceeded, TaskException
+from huey.constants import AT_MOST_ONCE
+from huey.exceptions import (
+    CancelExecution,
+    RateLimitExceeded,
+    StorageError,
+    TaskException,
+    UnreadableMessage,
+)
 from huey.lifecycle import Admission, Ending, Outcome, admit, judge
 from huey.locks import free_all
 from huey.results import SKIPPED, Error
@@ -24,7 +31,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("huey.executor")
 
-MOST_DELIVERIES = 3  # a message whose worker died so often is not tried any more
+MOST_DELIVERIES = 3
 
 
 class Tried(NamedTuple):
@@ -40,6 +47,7 @@ class Host(Protocol):
     name: str
     stopping: bool
     run: Run | None
+    most_deliveries: int  # a message whose worker died so often is not tried any more
 
     def call(self, run: Run, func: Callable[[], Any]) -> Tried:
         """Call ``func``, which others may interrupt meanwhile, and say what came of it."""
@@ -59,6 +67,7 @@ class Inline:
 
     name = "here"
     stopping = False
+    most_deliveries = MOST_DELIVERIES
 
     def __init__(self, huey: Huey) -> None:
         self.huey = huey
@@ -100,14 +109,24 @@ class Executor:
         try:
             task = self.huey.deserialize_task(claim.data)
         except BaseException as error:  # unpickling may raise anything, SystemExit included
-            reason = one_line(error)
-            logger.error("a message cannot be read and is set aside: %s", reason)
-            host.finish(Batch(aside=[Aside(claim.data, reason, claim.priority)]))
+            self._set_aside(claim, error, host)
             return
-        if claim.deliveries >= MOST_DELIVERIES:
+        if claim.deliveries >= (1 if self._at_most_once(task) else host.most_deliveries):
             self._give_up(task, claim, host)
         else:
             self.huey.execute(task, host=host)
+
+    def _set_aside(self, claim: Claim, error: BaseException, host: Host) -> None:
+        reason = one_line(error)
+        logger.error("a message cannot be read and is set aside: %s", reason)
+        endings = []
+        if isinstance(error, UnreadableMessage) and error.task_id:
+            endings = [(error.task_id, "aside")]
+        aside = Aside(claim.data, reason, claim.priority)
+        host.finish(Batch(aside=[aside], endings=endings))
+
+    def _at_most_once(self, task: Task[Any]) -> bool:
+        return task.default_at_most_once or self.huey.delivery == AT_MOST_ONCE
 
     def execute(
         self, task: Task[Any], now: datetime.datetime | None = None, host: Host | None = None
@@ -183,7 +202,14 @@ class Executor:
         except (Exception, SystemExit) as error:  # the value or the next message cannot be stored
             tried, outcome = Tried(error=error), Outcome(Ending.ERROR)
             batch, after = self._follow_up(run.task, tried, outcome, duration)
-        host.finish(batch._replace(events=[*story, *batch.events]) if story else batch)
+        try:
+            host.finish(batch._replace(events=[*story, *batch.events]))
+        except Exception as error:  # what the storage does not take, perhaps it is too large
+            if isinstance(error, StorageError) or self.huey.storage.is_outage(error):
+                raise
+            tried, outcome = Tried(error=error), Outcome(Ending.ERROR)
+            batch, after = self._follow_up(run.task, tried, outcome, duration)
+            host.finish(batch)
         if run.canceled and outcome.retries is None:
             self.huey.restore_by_id(run.task.id)  # nothing is left to keep from running
         self._log(run.task, tried, outcome, duration)
@@ -339,10 +365,14 @@ class Executor:
     def _interrupted(self, run: Run, host: Host) -> None:
         """Put a task back that the end of its worker interrupted, first in the queue."""
         story = self.huey.events.collect(run) + self.huey.events.of("interrupted", run.task)
-        if story:
-            self.huey.storage.append_events(story)
-        host.release()
-        logger.warning("%s was interrupted and goes back to the queue", run.task)
+        if self._at_most_once(run.task):
+            host.finish(Batch(endings=_endings(run.task, "lost"), events=story))
+            logger.warning("%s was interrupted and is not run again", run.task)
+        else:
+            if story:
+                self.huey.storage.append_events(story)
+            host.release()
+            logger.warning("%s was interrupted and goes back to the queue", run.task)
         self.huey.signals.send(S.SIGNAL_INTERRUPTED, run.task)
 
     def _schedule(self, task: Task[Any], eta: datetime.datetime, host: Host) -> None:

@@ -39,6 +39,14 @@ _NO_VALUE: dict[str, tuple[type[TaskException], str]] = {
     "locked": (TaskLockedOut, "the task was locked out and dropped, as it had no retries left"),
     "lost": (WorkerLost, "its worker died too often, or its queue was given up"),
     "error": (TaskException, "the task failed; its error was not kept, as results=False"),
+    "taken": (
+        TaskException,
+        "the value was taken by another reader: with get(preserve=True) it stays for others",
+    ),
+    "aside": (
+        TaskException,
+        "no consumer could read the task's message; Huey.set_aside() lists it with the reason",
+    ),
 }
 
 
@@ -123,11 +131,17 @@ class Result(Generic[R]):
         if self._value is not EmptyData:
             return True
         storage = self.huey.storage
-        return storage.has_data_for_key(self.id) or storage.peek_ending(self.id) is not None
+        return storage.has_data_for_key(self.id) or bool(storage.peek_ending(self.id))
+
+    def status(self) -> str:
+        """Return how it stands with the task, in a word, see `huey.inspection.TaskInfo`."""
+        if self._value is not EmptyData:
+            return "error" if isinstance(self._value, Error) else "complete"
+        return self.huey.task_info(self.id).status
 
     def _look(self, preserve: bool) -> bool:
         """Read the result store once; True if something was there."""
-        read = self.huey.storage.peek_data if preserve else self.huey.storage.pop_data
+        read = self.huey.storage.peek_data if preserve else self.huey.storage.take_result
         data = read(self.id)
         if data is EmptyData:
             return False
@@ -139,7 +153,7 @@ class Result(Generic[R]):
         if self._look(preserve):
             return True
         ending = self.huey.storage.peek_ending(self.id)
-        if ending is None:
+        if not ending:
             return False
         raise_ending(ending, self.id)
         self._value = None

@@ -46,6 +46,7 @@ class Task(Generic[R]):
     default_retry_delay: float = 0
     default_priority: float | None = None
     default_expires: Expires | None = None
+    default_at_most_once: bool = False
     periodic: bool = False
 
     def __init__(
@@ -243,7 +244,7 @@ class TaskWrapper(Generic[P, R]):
     :param context: whether the task is passed to the function as ``task=``.
     :param name: replaces the function's name; the module stays the prefix.
     :param task_base: base class of the tasks.
-    :param settings: further defaults of the tasks: ``priority``, ``expires``.
+    :param settings: further defaults of the tasks: ``priority``, ``expires``, ``at_most_once``.
     """
 
     def __init__(

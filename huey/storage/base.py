@@ -314,7 +314,7 @@ class BaseStorage:
 
         Then the same call may succeed later; for any other error it would fail again.
         """
-        return isinstance(error, (ConnectionError, TimeoutError))
+        return isinstance(error, OSError)
 
     def wake_claims(self) -> None:
         """End every `claim` of this process that is waiting."""
