@@ -18,12 +18,15 @@ from huey.exceptions import ConfigurationError
 from huey.executor import Executor, Host, Immediate, error_metadata, one_line
 from huey.hooks import Hook, Hooks
 from huey.inspection import Inspection, TaskInfo, WorkerInfo
+from huey.limits import RateLimit
+from huey.locks import Locks, TaskLock
 from huey.registry import Registry
 from huey.results import Error, Result, ResultGroup
 from huey.revocations import Revocations, revocation_key
 from huey.serializer import ReferenceSerializer, Serializer
 from huey.signals import SIGNAL_ENQUEUED, Receiver, Signals
 from huey.storage import BaseStorage, Batch, Claim, MemoryStorage, SqliteStorage
+from huey.storage.base import CHORD, CHORD_DONE, LIMIT, LOCK
 from huey.tasks import Expires, Task, TaskWrapper
 from huey.utils import from_timestamp, make_id, normalize_time, to_timestamp
 
@@ -38,7 +41,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _OWN = "put:"  # before the keys of values that users put, apart from tasks' results
 _MINUTE = "periodic:"  # before the keys of the minutes in which periodic tasks last ran
-_NO_RESULTS = (_OWN, _MINUTE, "r:", "rt:")
+_NO_RESULTS = (_OWN, _MINUTE, "r:", "rt:", LOCK, LIMIT, CHORD, CHORD_DONE)
 
 _MOMENTS = ("pre_execute", "post_execute", "on_startup", "on_shutdown")
 
@@ -96,6 +99,7 @@ class Huey:
         self.signals = Signals()
         self.hooks = {moment: Hooks(moment) for moment in _MOMENTS}
         self.revocations = Revocations(self)
+        self.locks = Locks(self)
         self.inspection = Inspection(self)
         self.events = EventLog(self, events)
         self.executor = Executor(self)
@@ -568,6 +572,39 @@ class Huey:
     def _revoke(self, subject: Any, until: datetime.datetime | None, once: bool) -> None:
         when = None if until is None else normalize_time(eta=until, utc=self.utc)
         self.revocations.revoke(revocation_key(subject), when, once)
+
+    # -- one at a time, and so many per window -------------------------------------------------
+
+    def lock_task(self, lock_name: str, ttl: float | None = None) -> TaskLock:
+        """Return a lock for tasks: a decorator, directly above the function, or a ``with``.
+
+        A task that finds it taken does not wait: it is tried again if it has retries, and dropped
+        otherwise. The lock is free when its task ends, however it ends, and when its process dies.
+
+        :param lock_name: whoever uses the name shares the lock.
+        :param ttl: seconds after which other hosts take a process for dead of which they hear
+            nothing, None for the storage's own lease.
+        """
+        return self.locks.make(lock_name, ttl)
+
+    def is_locked(self, lock_name: str) -> bool:
+        """Say whether a lock is held."""
+        return lock_name in self.storage.locks()
+
+    def flush_locks(self, *names: str) -> set[str]:
+        """Free the locks of decorators and modules, and those named; return which were held."""
+        return self.locks.flush(*names)
+
+    def rate_limit(self, name: str, limit: int, per: float, retry: bool = True) -> RateLimit:
+        """Return a limit for tasks: a decorator, directly above the function, or a ``with``.
+
+        :param name: whoever uses the name shares the limit.
+        :param limit: how many turns there are in any ``per`` seconds.
+        :param per: seconds.
+        :param retry: put a task that finds no turn back to the schedule for when there is one,
+            which spends no retries; otherwise it fails with `RateLimitExceeded`.
+        """
+        return RateLimit(self, name, limit, per, retry=retry)
 
     # -- values -------------------------------------------------------------------------------
 

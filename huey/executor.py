@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from huey import signals as S
 from huey.constants import AT_MOST_ONCE
-from huey.exceptions import CancelExecution, StorageError, TaskException, UnreadableMessage
+from huey.exceptions import (
+    CancelExecution,
+    RateLimitExceeded,
+    StorageError,
+    TaskException,
+    UnreadableMessage,
+)
 from huey.lifecycle import Admission, Ending, Outcome, admit, judge
+from huey.locks import free_all
 from huey.results import SKIPPED, Error
 from huey.storage.base import Aside, Batch, Claim
 from huey.tasks import Run, Task, running
@@ -161,8 +168,20 @@ class Executor:
             huey.hooks["post_execute"].run(task, tried.value, tried.error)
         finally:
             running.reset(token)
-        self._conclude(run, host, tried, outcome, duration)
+            self._free_locks(run)
+        try:
+            self._conclude(run, host, tried, outcome, duration)
+        finally:
+            self._free_locks(run)
         return tried.value
+
+    def _free_locks(self, run: Run) -> None:
+        """Free what a task took and did not give back, so that what follows finds it free."""
+        if run.held:
+            try:
+                free_all(run)
+            except Exception:  # the storage is away: later again
+                logger.exception("locks of %s cannot be given back", run.task)
 
     def _try(self, run: Run, host: Host) -> Tried:
         try:
@@ -246,6 +265,8 @@ class Executor:
             return self._again(task, outcome, events)
         if outcome.ending is Ending.CANCELED:
             return Batch(endings=_endings(task, "canceled"), events=events + self._skip(task))
+        if outcome.ending is Ending.LOCKED:
+            return Batch(endings=_endings(task, "locked"), events=events + self._skip(task))
         if outcome.ending is Ending.COMPLETE:
             results, ending = self._value(task, tried.value), "none"
         else:
@@ -318,8 +339,10 @@ class Executor:
         )
 
     def _signal(self, task: Task[Any], tried: Tried, outcome: Outcome) -> None:
-        args = (tried.error,) if outcome.ending is Ending.ERROR else ()
-        self.huey.signals.send(outcome.ending.value, task, *args)
+        failed = outcome.ending is Ending.ERROR
+        if failed and isinstance(tried.error, RateLimitExceeded):
+            self.huey.signals.send(S.SIGNAL_RATE_LIMITED, task)
+        self.huey.signals.send(outcome.ending.value, task, *((tried.error,) if failed else ()))
         if outcome.retries is not None:
             self.huey.signals.send(S.SIGNAL_RETRYING, task)
 
@@ -328,9 +351,15 @@ class Executor:
             logger.info("%s done in %.3f s", task, duration)
         elif outcome.ending is Ending.CANCELED:
             logger.warning("%s was cancelled", task)
+        elif outcome.ending is Ending.RATE_LIMITED:
+            logger.info("%s has to wait: %s", task, tried.error)
+        elif outcome.ending is Ending.LOCKED and outcome.retries is not None:
+            logger.warning("%s is locked out: %s", task, tried.error)
+        elif outcome.ending is Ending.LOCKED:
+            logger.error("%s is locked out and dropped: %s", task, tried.error)
         else:
             logger.error("%s failed:\n%s", task, format_traceback(tried.error))
-        if outcome.retries is not None:
+        if outcome.retries is not None and outcome.ending is not Ending.RATE_LIMITED:
             logger.warning("%s will be tried again, retries left: %s", task, task.retries)
 
     def _interrupted(self, run: Run, host: Host) -> None:

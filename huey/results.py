@@ -12,6 +12,7 @@ from huey.exceptions import (
     TaskCanceled,
     TaskException,
     TaskExpired,
+    TaskLockedOut,
     TaskRevoked,
     WorkerLost,
 )
@@ -36,6 +37,7 @@ _NO_VALUE: dict[str, tuple[type[TaskException], str]] = {
     "expired": (TaskExpired, "the task expired before a worker was free"),
     "canceled": (TaskCanceled, "the task was cancelled"),
     "skipped": (TaskCanceled, SKIPPED),
+    "locked": (TaskLockedOut, "the task was locked out and dropped, as it had no retries left"),
     "lost": (WorkerLost, "its worker died too often, or its queue was given up"),
     "error": (TaskException, "the task failed; its error was not kept, as results=False"),
     "taken": (
@@ -103,7 +105,8 @@ class Result(Generic[R]):
         :param preserve: leave the value in the result store for others.
         :raises ResultTimeout: if the time is over.
         :raises TaskException: if the task failed; when blocking, a subclass of it if the task
-            was revoked, expired, was cancelled or lost its worker, and so never has a value.
+            was revoked, expired, was cancelled, was locked out or lost its worker, and so never
+            has a value.
         """
         if self._value is EmptyData:
             if blocking:

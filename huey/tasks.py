@@ -174,6 +174,7 @@ class Run:
         self.started = time.time()
         self.canceled = False
         self.over = False
+        self.held: dict[str, tuple[Any, str]] = {}  # locks that it has taken, see `huey.locks`
         self._wake = wake
         self._lock = threading.Lock()
         self._awake = False
@@ -268,12 +269,12 @@ class TaskWrapper(Generic[P, R]):
         functools.update_wrapper(self, func, updated=())
 
     def _make_class(self, base: type[Task[Any]], settings: dict[str, Any]) -> type[Task[R]]:
-        func, context = self.func, self.context
+        wrapper, func, context = self, self.func, self.context
 
-        def execute(task: Task[R]) -> R:
+        def execute(task: Task[R]) -> R:  # of the wrapper, to which a decorator may add
             if context:
-                return func(*task.args, **{**task.kwargs, "task": task})
-            return func(*task.args, **task.kwargs)
+                return wrapper.func(*task.args, **{**task.kwargs, "task": task})
+            return wrapper.func(*task.args, **task.kwargs)
 
         module = getattr(func, "__module__", None) or "__main__"
         attributes: dict[str, Any] = {
