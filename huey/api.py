@@ -23,7 +23,15 @@ from huey.results import Error, Result, ResultGroup
 from huey.revocations import Revocations, revocation_key
 from huey.serializer import ReferenceSerializer, Serializer
 from huey.signals import SIGNAL_ENQUEUED, Receiver, Signals
-from huey.storage import BaseStorage, Batch, Claim, MemoryStorage, SqliteStorage
+from huey.storage import (
+    BaseStorage,
+    Batch,
+    BlackHoleStorage,
+    Claim,
+    FileStorage,
+    MemoryStorage,
+    SqliteStorage,
+)
 from huey.tasks import Expires, Task, TaskWrapper
 from huey.utils import from_timestamp, make_id, normalize_time, to_timestamp
 
@@ -652,6 +660,32 @@ class SqliteHuey(Huey):
         super().__init__(name, *args, **kwargs)
 
 
+class FileHuey(Huey):
+    """A Huey whose queue is a folder of files.
+
+    :param path: the folder; ``FileHuey('/data/queue')`` works too.
+
+    Further keyword arguments are those of `FileStorage`.
+    """
+
+    storage_class = FileStorage
+
+    def __init__(self, name: str = "huey", *args: Any, **kwargs: Any) -> None:
+        if _is_path(name) and "path" not in kwargs:
+            kwargs["path"], name = name, "huey"
+        super().__init__(name, *args, **kwargs)
+
+
+class BlackHoleHuey(Huey):
+    """A Huey that swallows every task and runs none, for tests."""
+
+    storage_class = BlackHoleStorage
+
+
 def _is_filename(name: str | os.PathLike[str]) -> bool:
+    return os.fspath(name).endswith(".db") or _is_path(name)
+
+
+def _is_path(name: str | os.PathLike[str]) -> bool:
     text = os.fspath(name)
-    return text.endswith(".db") or os.sep in text or "/" in text
+    return os.sep in text or "/" in text
