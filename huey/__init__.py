@@ -2,7 +2,7 @@
 
 import logging
 
-from huey.api import Huey, MemoryHuey, SqliteHuey
+from huey.api import BlackHoleHuey, FileHuey, Huey, MemoryHuey, SqliteHuey
 from huey.crontab import crontab
 from huey.events import progress, track
 from huey.every import every
@@ -11,8 +11,10 @@ from huey.results import Error
 from huey.tasks import current_task
 
 __all__ = [
+    "BlackHoleHuey",
     "CancelExecution",
     "Error",
+    "FileHuey",
     "Huey",
     "MemoryHuey",
     "RetryTask",

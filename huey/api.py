@@ -27,7 +27,15 @@ from huey.results import Error, Result, ResultGroup
 from huey.revocations import Revocations, revocation_key
 from huey.serializer import ReferenceSerializer, Serializer
 from huey.signals import SIGNAL_ENQUEUED, Receiver, Signals
-from huey.storage import BaseStorage, Batch, Claim, MemoryStorage, SqliteStorage
+from huey.storage import (
+    BaseStorage,
+    Batch,
+    BlackHoleStorage,
+    Claim,
+    FileStorage,
+    MemoryStorage,
+    SqliteStorage,
+)
 from huey.storage.base import CHORD, CHORD_DONE, LIMIT, LOCK
 from huey.tasks import Expires, PeriodicTask, Task, TaskWrapper
 from huey.utils import (
@@ -35,6 +43,7 @@ from huey.utils import (
     from_timestamp,
     is_ctrl_c,
     is_filename,
+    is_path,
     make_id,
     normalize_time,
     printable,
@@ -789,6 +798,28 @@ class SqliteHuey(Huey):
         if is_filename(name) and "filename" not in kwargs:
             kwargs["filename"], name = name, "huey"
         super().__init__(name, *args, **kwargs)
+
+
+class FileHuey(Huey):
+    """A Huey whose queue is a folder of files.
+
+    :param path: the folder; ``FileHuey('/data/queue')`` works too.
+
+    Further keyword arguments are those of `FileStorage`.
+    """
+
+    storage_class = FileStorage
+
+    def __init__(self, name: str = "huey", *args: Any, **kwargs: Any) -> None:
+        if is_path(name) and "path" not in kwargs:
+            kwargs["path"], name = name, "huey"
+        super().__init__(name, *args, **kwargs)
+
+
+class BlackHoleHuey(Huey):
+    """A Huey that swallows every task and runs none, for tests."""
+
+    storage_class = BlackHoleStorage
 
 
 def _zone(name: str) -> datetime.tzinfo:

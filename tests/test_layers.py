@@ -19,7 +19,8 @@ ENGINE = """
     utils serializer lifecycle
     registry tasks results composition storage.base
     storage.wake storage.liveness
-    storage.memory storage.statements
+    storage.memory storage.blackhole storage.statements
+    storage.names storage.journal storage.records storage.listing
     storage.sqlite storage.redis storage.file
     storage
     revocations locks limits inspection events

@@ -6,12 +6,13 @@ from functools import partial
 
 import pytest
 
-from huey import MemoryHuey, SqliteHuey
+from huey import FileHuey, MemoryHuey, SqliteHuey
 from huey.consumer import Worker
 
 MAKE = {
     "memory": lambda folder, **options: MemoryHuey("test", **options),
     "sqlite": lambda folder, **options: SqliteHuey("test", filename=folder / "huey.db", **options),
+    "file": lambda folder, **options: FileHuey("test", path=folder / "queue", **options),
 }
 
 
