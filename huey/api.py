@@ -160,7 +160,9 @@ class Huey:
         :param context: pass the task to the function as ``task=``.
         :param name: replaces the function's name; the module stays the prefix.
         :param expires: seconds, timedelta or datetime after which it is not worth running.
-        :param kwargs: further arguments of `TaskWrapper`.
+        :param kwargs: further arguments of `TaskWrapper`, say ``timeout``: seconds that one try
+            may take before `TaskTimeout` is raised inside it. A call into C returns first, and in
+            immediate mode the task has to ask `Task.check_timeout`.
         """
         if callable(retries):  # @huey.task without parentheses
             return TaskWrapper(self, retries)
@@ -440,6 +442,7 @@ class Huey:
             retry_delay=task.retry_delay,
             priority=task.priority,
             expires=task.expires if expires is None else expires,
+            timeout=task.timeout,
         )
         return self.enqueue(new)
 

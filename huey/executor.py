@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from huey import signals as S
-from huey.exceptions import CancelExecution, TaskException
+from huey.coroutines import is_coroutine, run_to_end
+from huey.exceptions import CancelExecution, TaskException, TaskTimeout
 from huey.lifecycle import Admission, Ending, Outcome, admit, judge
 from huey.results import SKIPPED, Error
 from huey.storage.base import Aside, Batch, Claim
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from huey.api import Huey
 
 logger = logging.getLogger("huey.executor")
+
+_FAILED = (Ending.ERROR, Ending.TIMEOUT)
 
 MOST_DELIVERIES = 3  # a message whose worker died so often is not tried any more
 
@@ -65,7 +68,8 @@ class Inline:
 
     def call(self, run: Run, func: Callable[[], Any]) -> Tried:
         try:
-            return Tried(value=func())
+            value = func()
+            return Tried(value=run_to_end(value) if is_coroutine(value) else value)
         except Exception as error:
             return Tried(error=error)
 
@@ -156,7 +160,11 @@ class Executor:
             self.huey.hooks["pre_execute"].run(run.task, passing=CancelExecution)
         except CancelExecution as error:
             return Tried(error=error)
-        return host.call(run, run.task.execute)
+        run.task.begin()
+        tried = host.call(run, run.task.execute)
+        if isinstance(tried.error, TaskTimeout) and not tried.error.args:  # thrown from outside
+            tried.error.args = run.task.overrun().args
+        return tried
 
     def _conclude(
         self, run: Run, host: Host, tried: Tried, outcome: Outcome, duration: float
@@ -196,7 +204,7 @@ class Executor:
         if outcome.ending is Ending.COMPLETE and task.on_complete is not None:
             task.on_complete.extend(tried.value)
             return task.on_complete
-        failed = outcome.ending is Ending.ERROR and outcome.retries is None
+        failed = outcome.ending in _FAILED and outcome.retries is None
         if failed and task.on_error is not None:
             task.on_error.extend(self._portable(task, tried.error))
             return task.on_error
@@ -298,7 +306,7 @@ class Executor:
         )
 
     def _signal(self, task: Task[Any], tried: Tried, outcome: Outcome) -> None:
-        args = (tried.error,) if outcome.ending is Ending.ERROR else ()
+        args = (tried.error,) if outcome.ending in _FAILED else ()
         self.huey.signals.send(outcome.ending.value, task, *args)
         if outcome.retries is not None:
             self.huey.signals.send(S.SIGNAL_RETRYING, task)

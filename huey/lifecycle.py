@@ -6,7 +6,13 @@ import datetime
 import enum
 from typing import NamedTuple
 
-from huey.exceptions import CancelExecution, RetryTask, TaskInterrupt, TaskLockedException
+from huey.exceptions import (
+    CancelExecution,
+    RetryTask,
+    TaskInterrupt,
+    TaskLockedException,
+    TaskTimeout,
+)
 
 
 class Admission(enum.Enum):
@@ -46,6 +52,7 @@ class Ending(enum.Enum):
     CANCELED = "canceled"
     LOCKED = "locked"
     INTERRUPTED = "interrupted"
+    TIMEOUT = "timeout"
 
 
 class Outcome(NamedTuple):
@@ -76,9 +83,10 @@ def judge(
         return Outcome(Ending.COMPLETE)
     if isinstance(error, TaskInterrupt):
         return Outcome(Ending.INTERRUPTED if shutdown else Ending.CANCELED)
+    failed = Ending.TIMEOUT if isinstance(error, TaskTimeout) else Ending.ERROR
     if canceled:
         asked = isinstance(error, (CancelExecution, RetryTask))
-        return Outcome(Ending.CANCELED if asked else Ending.ERROR)
+        return Outcome(Ending.CANCELED if asked else failed)
     if isinstance(error, RetryTask):
         return Outcome(Ending.ERROR, retries, error.delay, error.eta)
     left = retries - 1 if retries > 0 else None
@@ -90,4 +98,4 @@ def judge(
         return Outcome(Ending.CANCELED, left)
     if isinstance(error, TaskLockedException):
         return Outcome(Ending.LOCKED, left)
-    return Outcome(Ending.ERROR, left)
+    return Outcome(failed, left)

@@ -23,7 +23,7 @@ class Message(NamedTuple):
 
     The fields, their order and this class's import path are those of huey's messages, so that
     producers and consumers of both understand each other. ``eta``, ``expires_resolved`` are naive
-    datetimes; ``timeout``, ``chord_config`` and ``retry_backoff`` are carried along unread.
+    datetimes, ``timeout`` is in seconds; ``chord_config`` and ``retry_backoff`` are carried unread.
     """
 
     id: str
@@ -103,6 +103,7 @@ class Registry:
             None if handler is None else self.create_message(handler),
             task.expires,
             task.expires_resolved,
+            task.timeout,
         )
 
     def create_task(self, message: Any) -> Task[Any]:
@@ -132,4 +133,5 @@ class Registry:
             None if message.on_complete is None else self.create_task(message.on_complete),
             None if message.on_error is None else self.create_task(message.on_error),
             expires_resolved=message.expires_resolved,
+            timeout=message.timeout,
         )

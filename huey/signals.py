@@ -17,6 +17,7 @@ SIGNAL_LOCKED: Final = "locked"
 SIGNAL_RETRYING: Final = "retrying"
 SIGNAL_REVOKED: Final = "revoked"
 SIGNAL_SCHEDULED: Final = "scheduled"
+SIGNAL_TIMEOUT: Final = "timeout"
 
 ALL_SIGNALS: Final = (
     SIGNAL_CANCELED,
@@ -30,6 +31,7 @@ ALL_SIGNALS: Final = (
     SIGNAL_RETRYING,
     SIGNAL_REVOKED,
     SIGNAL_SCHEDULED,
+    SIGNAL_TIMEOUT,
 )
 
 Receiver = Callable[..., Any]

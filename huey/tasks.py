@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar
 
-from huey.exceptions import TaskInterrupt
-from huey.utils import make_id, normalize_expires, normalize_time, short_call
+from huey.exceptions import ConfigurationError, TaskInterrupt, TaskTimeout
+from huey.utils import make_id, normalize_expires, normalize_time, printable, short_call
 
 if TYPE_CHECKING:
     from huey.api import Huey
@@ -39,6 +39,7 @@ class Task(Generic[R]):
     :param expires: seconds, timedelta or datetime after which it is not worth running.
     :param on_complete: task to enqueue with this one's value when it is done.
     :param on_error: task to enqueue with the exception when it has failed for good.
+    :param timeout: seconds that one try may take, None for as long as it takes.
     """
 
     name: str = "task"
@@ -46,6 +47,7 @@ class Task(Generic[R]):
     default_retry_delay: float = 0
     default_priority: float | None = None
     default_expires: Expires | None = None
+    default_timeout: float | None = None
     periodic: bool = False
 
     def __init__(
@@ -62,6 +64,7 @@ class Task(Generic[R]):
         on_error: Task[Any] | None = None,
         *,
         expires_resolved: datetime.datetime | None = None,
+        timeout: float | None = None,
     ) -> None:
         self.args: tuple[Any, ...] = () if args is None else tuple(args)
         self.kwargs: dict[str, Any] = {} if kwargs is None else kwargs
@@ -74,9 +77,11 @@ class Task(Generic[R]):
         self.expires_resolved = expires_resolved
         self.on_complete = on_complete
         self.on_error = on_error
+        self.timeout = self.default_timeout if timeout is None else timeout
+        self._deadline: float | None = None
 
     def __repr__(self) -> str:
-        return f"<{self.name}: {self.id}>"
+        return f"<{printable(self.name)}: {printable(self.id)}>"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Task) and (self.id, self.name) == (other.id, other.name)
@@ -88,6 +93,29 @@ class Task(Generic[R]):
     def attempt(self) -> int:
         """Which try this is, from 1."""
         return max(1, self.default_retries - self.retries + 1)
+
+    @property
+    def time_remaining(self) -> float | None:
+        """Seconds left of this try's ``timeout``, at least 0; None if it has none."""
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
+    @property
+    def is_timed_out(self) -> bool:
+        """Whether this try has run for longer than its ``timeout``."""
+        return self.time_remaining == 0.0
+
+    def check_timeout(self) -> None:
+        """Raise `TaskTimeout` if this try has run for longer than its ``timeout``."""
+        if self.is_timed_out:
+            raise self.overrun()
+
+    def overrun(self) -> TaskTimeout:
+        """Return the exception that says that this try took too long."""
+        return TaskTimeout(f"timed out after {self.timeout:g} s")
+
+    def begin(self) -> None:
+        """Start the clock of a try."""
+        self._deadline = None if self.timeout is None else time.monotonic() + self.timeout
 
     def describe(self) -> dict[str, str]:
         """Return what people want to know of the call: ``args``, in a few words, or a ``label``."""
@@ -230,6 +258,17 @@ def current_task() -> Task[Any] | None:
     return None if run is None else run.task
 
 
+_OVERRIDES = ("priority", "expires", "timeout")
+
+
+def check_seconds(timeout: Any) -> None:
+    """Refuse a timeout that is no number of seconds above 0."""
+    if timeout is None:
+        return
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
+        raise ConfigurationError(f"timeout is a number of seconds above 0, not {timeout!r}")
+
+
 class TaskWrapper(Generic[P, R]):
     """A function of which each call is handed to the queue.
 
@@ -242,7 +281,7 @@ class TaskWrapper(Generic[P, R]):
     :param context: whether the task is passed to the function as ``task=``.
     :param name: replaces the function's name; the module stays the prefix.
     :param task_base: base class of the tasks.
-    :param settings: further defaults of the tasks: ``priority``, ``expires``.
+    :param settings: further defaults of the tasks: ``priority``, ``expires``, ``timeout``.
     """
 
     def __init__(
@@ -268,6 +307,7 @@ class TaskWrapper(Generic[P, R]):
 
     def _make_class(self, base: type[Task[Any]], settings: dict[str, Any]) -> type[Task[R]]:
         func, context = self.func, self.context
+        check_seconds(settings.get("timeout"))
 
         def execute(task: Task[R]) -> R:
             if context:
@@ -304,8 +344,10 @@ class TaskWrapper(Generic[P, R]):
 
         :param priority: overrides the task function's priority.
         :param expires: overrides the task function's expiration.
+        :param timeout: overrides the seconds that the task function may run.
         """
-        options = {key: kwargs.pop(key) for key in ("priority", "expires") if key in kwargs}
+        options = {key: kwargs.pop(key) for key in _OVERRIDES if key in kwargs}
+        check_seconds(options.get("timeout"))
         return self.task_class(args, kwargs, **options)
 
     def schedule(

@@ -68,6 +68,13 @@ def normalize_expires(
     return normalize_time(delay=expires, utc=utc)
 
 
+def printable(text: str) -> str:
+    """Return a text with control characters written out, so that it cannot forge a log line."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 class _ShortRepr(reprlib.Repr):
     """reprlib, which stops early inside containers; other objects show their type alone."""
 

@@ -16,15 +16,16 @@ import pytest
 
 ENGINE = """
     constants exceptions signals hooks crontab
-    utils serializer lifecycle
+    utils serializer lifecycle coroutines
     registry tasks results composition storage.base
     storage.wake storage.liveness
     storage.memory
     storage.sqlite storage.redis storage.file
     storage
     revocations locks limits events
-    executor drivers
-    consumer consumer_options
+    executor consumer_options
+    drivers.*
+    consumer
     api
     huey bin.* contrib.*
 """
