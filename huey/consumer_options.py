@@ -16,6 +16,10 @@ SIMPLE_FORMAT = "%(asctime)s %(message)s"
 
 GRACEFUL_SIGNALS = ("INT", "TERM")
 
+_ABOVE_0 = (
+    *("scheduler_interval", "initial_delay", "max_delay", "health_check_interval", "max_tasks"),
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -62,13 +66,9 @@ class Options:
             raise ConfigurationError(f"a consumer needs at least 1 worker, not {self.workers}")
         _one_of("worker_type", self.worker_type, WORKER_TYPES)
         _one_of("graceful_signal", self.graceful_signal, GRACEFUL_SIGNALS)
-        if not 0 < self.scheduler_interval <= 60:
-            raise ConfigurationError(
-                f"scheduler_interval is at most 60 seconds, not {self.scheduler_interval:g}"
-            )
         if self.backoff is not None and self.backoff < 1:
             raise ConfigurationError(f"backoff is a factor of 1 or more, not {self.backoff:g}")
-        for name in ("initial_delay", "max_delay", "health_check_interval", "max_tasks"):
+        for name in _ABOVE_0:
             _above_0(name, getattr(self, name))
 
 

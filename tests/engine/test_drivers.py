@@ -5,7 +5,7 @@ import threading
 import time
 
 import pytest
-from waiting import PATIENCE, eventually, started
+from waiting import eventually, started
 
 from huey.drivers.window import Window
 from huey.exceptions import TaskInterrupt
