@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
 
 from huey.constants import EmptyData
+from huey.coroutines import is_coroutine_function
 from huey.events import EventLog
 from huey.executor import Executor, Host, Immediate, error_metadata, one_line
 from huey.hooks import Hook, Hooks
@@ -224,11 +225,18 @@ class Huey:
 
         def decorate(func: Callable[..., R]) -> TaskWrapper[..., R]:
             @functools.wraps(func)
-            def inside(*args: Any, **kwargs: Any) -> R:
+            def inside(*args: Any, **kwargs: Any) -> Any:
                 with obj as entered:
                     return func(entered, *args, **kwargs) if as_argument else func(*args, **kwargs)
 
-            return TaskWrapper(self, inside, retries, retry_delay, context, name, **kwargs)
+            @functools.wraps(func)
+            async def inside_later(*args: Any, **kwargs: Any) -> Any:
+                with obj as entered:
+                    value: Any = func(*(entered,) * as_argument, *args, **kwargs)
+                    return await value
+
+            wrapped = inside_later if is_coroutine_function(func) else inside
+            return TaskWrapper(self, wrapped, retries, retry_delay, context, name, **kwargs)
 
         return decorate
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+CO_COROUTINE = 0x80  # of an async def's code, as `inspect` has it, whose import takes its time
+
 
 def is_coroutine(value: object) -> TypeGuard[Coroutine[Any, Any, Any]]:
     """Say whether a function's value is a call of an ``async def`` that has yet to run.
@@ -20,6 +22,12 @@ def is_coroutine(value: object) -> TypeGuard[Coroutine[Any, Any, Any]]:
     Other awaitables, such as a `Result`, are values like any other.
     """
     return isinstance(value, CoroutineType)
+
+
+def is_coroutine_function(func: Callable[..., Any]) -> bool:
+    """Say whether a function is an ``async def``."""
+    code = getattr(func, "__code__", None)
+    return code is not None and bool(code.co_flags & CO_COROUTINE)
 
 
 def run_to_end(coroutine: Coroutine[Any, Any, T]) -> T:
