@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
 
 from huey.constants import AT_LEAST_ONCE, AT_MOST_ONCE, EmptyData
+from huey.coroutines import is_coroutine_function
 from huey.crontab import crontab
 from huey.events import EventLog
 from huey.every import Every
@@ -218,8 +219,10 @@ class Huey:
         :param context: pass the task to the function as ``task=``.
         :param name: replaces the function's name; the module stays the prefix.
         :param expires: seconds, timedelta or datetime after which it is not worth running.
-        :param kwargs: further arguments of `TaskWrapper`, and ``retry_backoff``: the factor by
-            which ``retry_delay`` grows with each retry. With ``retry_delay=10`` and
+        :param kwargs: further arguments of `TaskWrapper`. ``timeout``: seconds that one try may
+            take before `TaskTimeout` is raised inside it; a call into C returns first, and in
+            immediate mode the task has to ask `Task.check_timeout`. ``retry_backoff``: the factor
+            by which ``retry_delay`` grows with each retry; with ``retry_delay=10`` and
             ``retry_backoff=2`` it waits 10, 20, 40 seconds. ``at_most_once=True``: never run
             again a task whose worker died; its caller gets `WorkerLost`.
         """
@@ -289,11 +292,18 @@ class Huey:
 
         def decorate(func: Callable[..., R]) -> TaskWrapper[..., R]:
             @functools.wraps(func)
-            def inside(*args: Any, **kwargs: Any) -> R:
+            def inside(*args: Any, **kwargs: Any) -> Any:
                 with obj as entered:
                     return func(entered, *args, **kwargs) if as_argument else func(*args, **kwargs)
 
-            return TaskWrapper(self, inside, retries, retry_delay, context, name, **kwargs)
+            @functools.wraps(func)
+            async def inside_later(*args: Any, **kwargs: Any) -> Any:
+                with obj as entered:
+                    value: Any = func(*(entered,) * as_argument, *args, **kwargs)
+                    return await value
+
+            wrapped = inside_later if is_coroutine_function(func) else inside
+            return TaskWrapper(self, wrapped, retries, retry_delay, context, name, **kwargs)
 
         return decorate
 

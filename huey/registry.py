@@ -24,7 +24,8 @@ class Message(NamedTuple):
 
     The fields, their order and this class's import path are those of huey's messages, so that
     producers and consumers of both understand each other. ``eta``, ``expires_resolved`` are naive
-    datetimes; ``retry_delay`` is the delay before the next try, whatever the first one was.
+    datetimes, ``timeout`` is in seconds; ``retry_delay`` is the delay before the next try, whatever
+    the first one was. ``chord_config`` is carried unread.
     """
 
     id: str
@@ -116,6 +117,7 @@ class Registry:
             None if handler is None else self.create_message(handler),
             task.expires,
             task.expires_resolved,
+            task.timeout,
             retry_backoff=task.retry_backoff,
         )
 
@@ -148,4 +150,5 @@ class Registry:
             None if message.on_error is None else self.create_task(message.on_error),
             expires_resolved=message.expires_resolved,
             retry_backoff=getattr(message, "retry_backoff", None),
+            timeout=message.timeout,
         )

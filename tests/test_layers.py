@@ -16,7 +16,7 @@ import pytest
 
 ENGINE = """
     constants exceptions signals hooks crontab every
-    utils serializer lifecycle
+    utils serializer lifecycle coroutines
     registry tasks results composition storage.base
     storage.wake storage.liveness
     storage.memory storage.blackhole storage.statements
@@ -24,8 +24,9 @@ ENGINE = """
     storage.sqlite storage.redis storage.file
     storage
     revocations locks limits inspection events
-    executor drivers logs
-    consumer consumer_options
+    executor logs consumer_options
+    drivers.*
+    consumer
     api
     huey bin.* contrib.*
 """
