@@ -3,21 +3,25 @@
 import logging
 
 from huey.api import Huey, MemoryHuey, SqliteHuey
+from huey.composition import chord, group
 from huey.crontab import crontab
 from huey.events import progress, track
 from huey.exceptions import CancelExecution, RetryTask
-from huey.results import Error
+from huey.results import SKIPPED, Error
 from huey.tasks import current_task
 
 __all__ = [
+    "SKIPPED",
     "CancelExecution",
     "Error",
     "Huey",
     "MemoryHuey",
     "RetryTask",
     "SqliteHuey",
+    "chord",
     "crontab",
     "current_task",
+    "group",
     "progress",
     "track",
 ]

@@ -23,7 +23,8 @@ class Message(NamedTuple):
 
     The fields, their order and this class's import path are those of huey's messages, so that
     producers and consumers of both understand each other. ``eta``, ``expires_resolved`` are naive
-    datetimes; ``timeout``, ``chord_config`` and ``retry_backoff`` are carried along unread.
+    datetimes; ``chord_config`` is ours, see `huey.composition`; ``timeout`` and ``retry_backoff``
+    are carried along unread.
     """
 
     id: str
@@ -103,6 +104,7 @@ class Registry:
             None if handler is None else self.create_message(handler),
             task.expires,
             task.expires_resolved,
+            chord_config=task.chord_config,
         )
 
     def create_task(self, message: Any) -> Task[Any]:
@@ -133,4 +135,5 @@ class Registry:
             None if message.on_complete is None else self.create_task(message.on_complete),
             None if message.on_error is None else self.create_task(message.on_error),
             expires_resolved=message.expires_resolved,
+            chord_config=getattr(message, "chord_config", None),
         )

@@ -39,6 +39,7 @@ class Task(Generic[R]):
     :param expires: seconds, timedelta or datetime after which it is not worth running.
     :param on_complete: task to enqueue with this one's value when it is done.
     :param on_error: task to enqueue with the exception when it has failed for good.
+    :param chord_config: what it has to do with chords, see `huey.composition`.
     """
 
     name: str = "task"
@@ -63,6 +64,7 @@ class Task(Generic[R]):
         on_error: Task[Any] | None = None,
         *,
         expires_resolved: datetime.datetime | None = None,
+        chord_config: Any = None,
     ) -> None:
         self.args: tuple[Any, ...] = () if args is None else tuple(args)
         self.kwargs: dict[str, Any] = {} if kwargs is None else kwargs
@@ -75,6 +77,7 @@ class Task(Generic[R]):
         self.expires_resolved = expires_resolved
         self.on_complete = on_complete
         self.on_error = on_error
+        self.chord_config = chord_config
 
     def __repr__(self) -> str:
         return f"<{self.name}: {self.id}>"

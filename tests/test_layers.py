@@ -17,7 +17,7 @@ import pytest
 ENGINE = """
     constants exceptions signals hooks crontab
     utils serializer lifecycle
-    registry tasks results composition storage.base
+    registry tasks awaiting results composition storage.base
     storage.wake storage.liveness
     storage.memory storage.statements
     storage.sqlite storage.redis storage.file
