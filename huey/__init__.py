@@ -11,12 +11,12 @@ from huey.results import SKIPPED, Error
 from huey.tasks import current_task
 
 __all__ = [
-    "SKIPPED",
     "CancelExecution",
     "Error",
     "Huey",
     "MemoryHuey",
     "RetryTask",
+    "SKIPPED",
     "SqliteHuey",
     "chord",
     "crontab",
