@@ -6,11 +6,12 @@ from huey.api import Huey, MemoryHuey, SqliteHuey
 from huey.composition import chord, group
 from huey.crontab import crontab
 from huey.events import progress, track
+from huey.every import every
 from huey.exceptions import CancelExecution, RetryTask
 from huey.results import SKIPPED, Error
 from huey.tasks import current_task
 
-__all__ = [
+__all__ = [  # noqa: RUF022 - in plain order, as in the other doors
     "CancelExecution",
     "Error",
     "Huey",
@@ -21,6 +22,7 @@ __all__ = [
     "chord",
     "crontab",
     "current_task",
+    "every",
     "group",
     "progress",
     "track",

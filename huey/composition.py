@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from huey.exceptions import ConfigurationError
@@ -64,9 +63,7 @@ class group:
         """Have a task run for each member that has failed for good; return this group."""
         handler = _follower(task, args, kwargs)
         for member in self.tasks:
-            own = copy(handler)
-            own.id = make_id()
-            member.error(own)
+            member.error(handler.anew())
         return self
 
 

@@ -25,7 +25,7 @@ from huey.locks import free_all
 from huey.results import BEHIND_A_FAILURE, SKIPPED, Error
 from huey.storage.base import Aside, Batch, Claim, Join
 from huey.tasks import Run, Task, running
-from huey.utils import from_timestamp, normalize_time
+from huey.utils import from_timestamp, is_ctrl_c, normalize_time, printable
 
 if TYPE_CHECKING:
     from huey.api import Huey
@@ -77,7 +77,7 @@ class Inline:
     def call(self, run: Run, func: Callable[[], Any]) -> Tried:
         try:
             return Tried(value=func())
-        except Exception as error:
+        except (Exception, SystemExit, GeneratorExit) as error:
             return Tried(error=error)
 
     def finish(self, batch: Batch) -> None:
@@ -123,7 +123,7 @@ class Executor:
             self.huey.execute(task, host=host)
 
     def _set_aside(self, claim: Claim, error: BaseException, host: Host) -> None:
-        reason = one_line(error)
+        reason = printable(one_line(error))
         logger.error("a message cannot be read and is set aside: %s", reason)
         endings, joins = [], []
         if isinstance(error, UnreadableMessage) and error.task_id:
@@ -147,9 +147,10 @@ class Executor:
         host = host or Inline(self.huey)
         host.run = Run(task, host.name, self.huey.events.stir)  # now it can be cancelled
         now = now or from_timestamp(time.time(), utc=self.huey.utc)
-        due = task.eta is None or task.eta <= now
-        revoked = due and self.huey.heed_revocation(task, now)
-        admission = admit(task.eta, task.expires_resolved, now, revoked)
+        # Compared in UTC: local time comes twice when clocks go back.
+        eta, expires, present = map(self._in_utc, (task.eta, task.expires_resolved, now))
+        revoked = (not eta or eta <= present) and self.huey.heed_revocation(task, now)
+        admission = admit(eta, expires, present, revoked)
         if admission is Admission.RUN:
             return self.huey._execute(task, host)
         if admission is Admission.SCHEDULE and task.eta is not None:
@@ -157,6 +158,9 @@ class Executor:
         else:
             self._end(task, admission.value, host)
         return None
+
+    def _in_utc(self, when: datetime.datetime | None) -> Any:
+        return None if when is None else from_timestamp(self.huey.timestamp(when))
 
     def run(self, task: Task[Any], host: Host) -> Any:
         """Call a task's function, write what came of it, and tell who wants to know."""
@@ -256,7 +260,9 @@ class Executor:
         story = self.huey.events.collect(run)
         try:
             batch, after = self._follow_up(run.task, tried, outcome, duration)
-        except (Exception, SystemExit) as error:  # the value or the next message cannot be stored
+        except BaseException as error:  # the value or the next message cannot be stored
+            if is_ctrl_c(error):
+                raise
             tried, outcome = Tried(error=error), Outcome(Ending.ERROR)
             batch, after = self._follow_up(run.task, tried, outcome, duration)
         try:
@@ -284,9 +290,10 @@ class Executor:
         batch = self._outcome(task, tried, outcome, duration)
         batch = self._for_chords(batch, task, tried, outcome)
         after = self._after(task, tried, outcome)
-        if after is None or self.huey.enqueue_is_overridden():
-            return batch, after
-        return self._with(batch, after), None
+        if self.huey.enqueue_is_overridden():
+            again = task if batch.enqueue else None
+            return batch._replace(enqueue=()), after or again
+        return (batch if after is None else self._with(batch, after)), None
 
     def _after(self, task: Task[Any], tried: Tried, outcome: Outcome) -> Task[Any] | None:
         """Return the task that follows: the next of the pipeline, or the error handler."""
@@ -321,7 +328,9 @@ class Executor:
         """Return what is to be written about a try."""
         events = self._tell(task, tried, outcome, duration)
         if outcome.retries is not None:
-            return self._again(task, outcome, events)
+            batch = self._again(task, outcome, events)
+            told = self.huey.store_intermediate_errors and outcome.ending is Ending.ERROR
+            return batch._replace(results=self._failure(task, tried.error)) if told else batch
         if outcome.ending is Ending.CANCELED:
             return Batch(endings=_endings(task, "canceled"), events=events + self._skip(task))
         if outcome.ending is Ending.LOCKED:
@@ -345,14 +354,21 @@ class Executor:
 
     def _value(self, task: Task[Any], value: Any) -> list[tuple[str, Any]]:
         """Return what to put into the result store for a value."""
-        unwanted = value is None and not self.huey.store_none
+        unwanted = value is None and not self.huey.store_none and not self._has_error(task)
         if unwanted or task.periodic or not self.huey.results:
             return []
         try:
             return [(task.id, self.huey.serializer.serialize(value))]
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if is_ctrl_c(error):
+                raise
             kind, why = type(value).__name__, one_line(error)
             raise TypeError(f"the result, a {kind}, cannot be stored: {why}") from error
+
+    def _has_error(self, task: Task[Any]) -> bool:
+        """Say whether an error of an earlier try is stored, that a value has to replace."""
+        huey = self.huey
+        return huey.store_intermediate_errors and huey.storage.has_data_for_key(task.id)
 
     def _failure(self, task: Task[Any], error: BaseException | None) -> list[tuple[str, Any]]:
         """Return what to put into the result store for an error."""
@@ -368,7 +384,10 @@ class Executor:
     def _again(self, task: Task[Any], outcome: Outcome, events: list[Any]) -> Batch:
         """Return what puts the task back, to run at once or when its delay is over."""
         huey = self.huey
-        delay = task.retry_delay if outcome.delay is None else outcome.delay
+        delay = outcome.delay
+        if delay is None and outcome.eta is None:
+            delay = task.retry_delay
+            task.retry_delay *= task.retry_backoff or 1
         task.retries = outcome.retries or 0
         task.eta = None
         if outcome.eta is not None:
@@ -510,7 +529,7 @@ def error_metadata(task: Task[Any], error: BaseException | None) -> Error:
     """Return what stands in the result store for a task that failed."""
     try:
         text = repr(error)
-    except Exception:
+    except BaseException:  # whatever a class does in its __repr__
         text = one_line(error)
     return Error(
         {

@@ -384,19 +384,19 @@ def test_a_message_of_a_member_is_made_of_basic_things(huey, add, total):
 # --- workers that die ------------------------------------------------------------------------
 
 APP = """
-    import os, signal, sys, time
-    from huey import SqliteHuey, chord
+    import os, sys, time
+    from huey import SqliteHuey
 
     huey = SqliteHuey("app", filename=sys.argv[1], delivery=sys.argv[2])
 
     @huey.task()
     def member(n):
-        print(n, flush=True)
+        os.write(1, f"{n}\n".encode())  # in one piece, as others print too
         time.sleep(1000)
 
     @huey.task()
     def callback(values):
-        print("callback", flush=True)
+        os.write(1, b"callback\n")
         time.sleep(1000)
 
     huey.create_consumer(workers=int(sys.argv[3])).run()
