@@ -25,7 +25,7 @@ class Message(NamedTuple):
     The fields, their order and this class's import path are those of huey's messages, so that
     producers and consumers of both understand each other. ``eta``, ``expires_resolved`` are naive
     datetimes, ``timeout`` is in seconds; ``retry_delay`` is the delay before the next try, whatever
-    the first one was. ``chord_config`` is carried unread.
+    the first one was; ``chord_config`` is our own, see `huey.composition`.
     """
 
     id: str
@@ -118,6 +118,7 @@ class Registry:
             task.expires,
             task.expires_resolved,
             task.timeout,
+            task.chord_config,
             retry_backoff=task.retry_backoff,
         )
 
@@ -149,6 +150,7 @@ class Registry:
             None if message.on_complete is None else self.create_task(message.on_complete),
             None if message.on_error is None else self.create_task(message.on_error),
             expires_resolved=message.expires_resolved,
+            chord_config=getattr(message, "chord_config", None),
             retry_backoff=getattr(message, "retry_backoff", None),
             timeout=message.timeout,
         )

@@ -41,6 +41,7 @@ class Task(Generic[R]):
     :param expires: seconds, timedelta or datetime after which it is not worth running.
     :param on_complete: task to enqueue with this one's value when it is done.
     :param on_error: task to enqueue with the exception when it has failed for good.
+    :param chord_config: what it has to do with chords, see `huey.composition`.
     :param retry_backoff: factor by which ``retry_delay`` grows with each retry, 0 for none.
     :param timeout: seconds that one try may take, None for as long as it takes.
     """
@@ -69,6 +70,7 @@ class Task(Generic[R]):
         on_error: Task[Any] | None = None,
         *,
         expires_resolved: datetime.datetime | None = None,
+        chord_config: Any = None,
         retry_backoff: float | None = None,
         timeout: float | None = None,
     ) -> None:
@@ -83,6 +85,7 @@ class Task(Generic[R]):
         self.expires_resolved = expires_resolved
         self.on_complete = on_complete
         self.on_error = on_error
+        self.chord_config = chord_config
         backoff = self.default_retry_backoff if retry_backoff is None else retry_backoff
         self.retry_backoff = backoff or 0
         self.timeout = self.default_timeout if timeout is None else timeout

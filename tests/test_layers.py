@@ -17,7 +17,7 @@ import pytest
 ENGINE = """
     constants exceptions signals hooks crontab every
     utils serializer lifecycle coroutines
-    registry tasks results composition storage.base
+    registry tasks awaiting results composition storage.base
     storage.wake storage.liveness
     storage.memory storage.blackhole storage.statements
     storage.names storage.journal storage.records storage.listing
