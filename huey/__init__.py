@@ -2,7 +2,15 @@
 
 import logging
 
-from huey.api import Huey, MemoryHuey, SqliteHuey
+from huey.api import (
+    Huey,
+    MemoryHuey,
+    PriorityRedisExpireHuey,
+    PriorityRedisHuey,
+    RedisExpireHuey,
+    RedisHuey,
+    SqliteHuey,
+)
 from huey.crontab import crontab
 from huey.events import progress, track
 from huey.exceptions import CancelExecution, RetryTask
@@ -14,6 +22,10 @@ __all__ = [
     "Error",
     "Huey",
     "MemoryHuey",
+    "PriorityRedisExpireHuey",
+    "PriorityRedisHuey",
+    "RedisExpireHuey",
+    "RedisHuey",
     "RetryTask",
     "SqliteHuey",
     "crontab",

@@ -18,7 +18,7 @@ ENGINE = """
     constants exceptions signals hooks crontab
     utils serializer lifecycle
     registry tasks results composition storage.base
-    storage.wake storage.liveness
+    storage.wake storage.liveness storage.server storage.members
     storage.memory
     storage.sqlite storage.redis storage.file
     storage
