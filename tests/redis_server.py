@@ -52,7 +52,7 @@ class RedisServer:
     def pass_time(self, seconds):
         """Bring all that the server does at a time nearer, as its clock cannot be turned on."""
         with self.client() as client:
-            for key in client.keys():
+            for key in client.scan_iter():
                 left = client.pttl(key)
                 if left > 1000 * seconds:
                     client.pexpire(key, int(left - 1000 * seconds))
