@@ -28,6 +28,7 @@ logger = logging.getLogger("huey.storage")
 OLDEST = (6, 2)  # the version of Redis that brought LMOVE
 LONGEST_BLOCK = 10.0  # seconds that a command waits at the server, less than a lease in any case
 
+_FRESH = 1.0  # seconds for which a connection is taken to be open still
 _IDLE_LISTENER = 5.0  # seconds without anybody waiting after which a listener goes
 
 LOST = (exceptions.ConnectionError, exceptions.TimeoutError)  # carried out, perhaps
@@ -180,6 +181,7 @@ class Server:
             finally:
                 with self._lock:
                     self._waiting[who].remove(line)
+            line.used = time.monotonic()
             self._lines.append(line)
             return found
 
@@ -199,8 +201,8 @@ class Server:
             time.sleep(0.002)
 
     def _take_line(self) -> Line:
-        while self._lines:
-            with contextlib.suppress(IndexError):
+        with contextlib.suppress(IndexError):
+            while True:  # until there is none
                 line = self._lines.pop()
                 if line.is_open():
                     return line
@@ -255,6 +257,7 @@ class Line:
     def __init__(self, connection: Any) -> None:
         self.connection = connection
         self.number: int | None = None
+        self.used = time.monotonic()
         connection.connect()
         with contextlib.suppress(exceptions.ResponseError):  # not every user may ask
             (self.number,) = exchange(connection, pack(b"CLIENT", b"ID"))
@@ -262,7 +265,7 @@ class Line:
     def is_open(self) -> bool:
         """Say whether the server has not closed the connection meanwhile."""
         try:
-            if not self.connection.can_read():
+            if time.monotonic() < self.used + _FRESH or not self.connection.can_read():
                 return True
         except exceptions.ConnectionError:
             pass
@@ -351,7 +354,7 @@ class Listener:
 def exchange(connection: Any, *commands: bytes) -> list[Any]:
     """Send packed commands and return the replies; close a connection that is out of step."""
     try:
-        connection.send_packed_command(commands)
+        connection.send_packed_command([b"".join(commands)])
         return [connection.read_response(disable_decoding=True) for _ in commands]
     except BaseException as error:
         in_step = len(commands) == 1 and isinstance(error, exceptions.ResponseError)
