@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from huey import FileHuey, MemoryHuey, SqliteHuey
+from huey import FileHuey, MemoryHuey, PriorityRedisHuey, RedisHuey, SqliteHuey
 from huey.consumer import Worker
 
 MAKE = {
@@ -16,14 +16,22 @@ MAKE = {
 }
 
 
-@pytest.fixture(params=MAKE)
+ON_REDIS = {"redis": RedisHuey, "priority-redis": PriorityRedisHuey}
+
+
+@pytest.fixture(params=[*MAKE, *ON_REDIS])
 def make_huey(request, tmp_path):
     """Make a Huey with options; all are stopped and closed afterwards."""
     threads = set(threading.enumerate())
     made = []
+    if request.param in ON_REDIS:
+        url = request.getfixturevalue("redis_server").url
+        open_huey = partial(ON_REDIS[request.param], "test", url=url)
+    else:
+        open_huey = partial(MAKE[request.param], tmp_path)
 
     def make(**options):
-        made.append(MAKE[request.param](tmp_path, **options))
+        made.append(open_huey(**options))
         return made[-1]
 
     yield make
