@@ -5,6 +5,7 @@ import logging
 from huey.api import BlackHoleHuey, FileHuey, Huey, MemoryHuey, SqliteHuey
 from huey.crontab import crontab
 from huey.events import progress, track
+from huey.every import every
 from huey.exceptions import CancelExecution, RetryTask
 from huey.results import Error
 from huey.tasks import current_task
@@ -20,6 +21,7 @@ __all__ = [
     "SqliteHuey",
     "crontab",
     "current_task",
+    "every",
     "progress",
     "track",
 ]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 import functools
+import inspect
 import logging
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,11 +13,15 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
 
 from huey.constants import AT_LEAST_ONCE, AT_MOST_ONCE, EmptyData
+from huey.crontab import crontab
 from huey.events import EventLog
+from huey.every import Every
 from huey.exceptions import ConfigurationError
 from huey.executor import Executor, Host, Immediate, error_metadata, one_line
 from huey.hooks import Hook, Hooks
 from huey.inspection import Inspection, TaskInfo, WorkerInfo
+from huey.limits import RateLimit
+from huey.locks import Locks, TaskLock
 from huey.registry import Registry
 from huey.results import Error, Result, ResultGroup
 from huey.revocations import Revocations, revocation_key
@@ -32,11 +36,35 @@ from huey.storage import (
     MemoryStorage,
     SqliteStorage,
 )
-from huey.tasks import Expires, Task, TaskWrapper
-from huey.utils import from_timestamp, make_id, normalize_time, to_timestamp
+from huey.storage.base import CHORD, CHORD_DONE, LIMIT, LOCK
+from huey.tasks import Expires, PeriodicTask, Task, TaskWrapper
+from huey.utils import (
+    also_named,
+    from_timestamp,
+    is_ctrl_c,
+    is_filename,
+    is_path,
+    make_id,
+    normalize_time,
+    printable,
+    to_timestamp,
+)
 
 if TYPE_CHECKING:
     from huey.consumer import Consumer
+
+__all__ = [
+    "Error",
+    "Huey",
+    "MemoryHuey",
+    "PeriodicTask",
+    "Result",
+    "ResultGroup",
+    "SqliteHuey",
+    "Task",
+    "TaskWrapper",
+    "crontab",
+]
 
 logger = logging.getLogger("huey")
 
@@ -45,8 +73,9 @@ R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
 _OWN = "put:"  # before the keys of values that users put, apart from tasks' results
-_MINUTE = "periodic:"  # before the keys of the minutes in which periodic tasks last ran
-_NO_RESULTS = (_OWN, _MINUTE, "r:", "rt:")
+_MOMENT = "periodic:"  # before the keys of the moments for which periodic tasks last ran
+_NO_RESULTS = (_OWN, _MOMENT, "r:", "rt:", LOCK, LIMIT, CHORD, CHORD_DONE)
+_FLUSHED_ARE_TOLD = 10_000  # callers of so many waiting tasks learn that the queue was given up
 
 _MOMENTS = ("pre_execute", "post_execute", "on_startup", "on_shutdown")
 
@@ -68,6 +97,10 @@ class Huey:
     :param events: whether to keep the stream of events, see `huey.events`.
     :param delivery: ``at-least-once``: a task whose worker died runs again; ``at-most-once``: it
         does not, and its caller is told.
+    :param store_intermediate_errors: store the error of a try that is followed by another; until
+        that ends, whoever reads the result gets the error.
+    :param timezone: in which periodic tasks' minutes are told, like ``Europe/Berlin``, whatever
+        ``utc`` says.
     :param storage_kwargs: passed on to the storage.
     """
 
@@ -87,6 +120,8 @@ class Huey:
         storage_class: type[BaseStorage] | None = None,
         events: bool = False,
         delivery: str = AT_LEAST_ONCE,
+        store_intermediate_errors: bool = False,
+        timezone: str | datetime.tzinfo | None = None,
         **storage_kwargs: Any,
     ) -> None:
         if delivery not in (AT_LEAST_ONCE, AT_MOST_ONCE):
@@ -98,12 +133,16 @@ class Huey:
         self.results = results
         self.store_none = store_none
         self.utc = utc
+        self.store_intermediate_errors = store_intermediate_errors
+        self.timezone = _zone(timezone) if isinstance(timezone, str) else timezone
+        storage_kwargs = {**storage_kwargs.pop("storage_kwargs", {}), **storage_kwargs}
         self.storage = self.create_storage(storage_class, **storage_kwargs)
         self.serializer = serializer or self._default_serializer(compression, use_zlib)
         self.registry = Registry()
         self.signals = Signals()
         self.hooks = {moment: Hooks(moment) for moment in _MOMENTS}
         self.revocations = Revocations(self)
+        self.locks = Locks(self)
         self.inspection = Inspection(self)
         self.events = EventLog(self, events)
         self.executor = Executor(self)
@@ -179,8 +218,10 @@ class Huey:
         :param context: pass the task to the function as ``task=``.
         :param name: replaces the function's name; the module stays the prefix.
         :param expires: seconds, timedelta or datetime after which it is not worth running.
-        :param kwargs: further arguments of `TaskWrapper`, among them ``at_most_once=True``: never
-            run again a task whose worker died; its caller gets `WorkerLost`.
+        :param kwargs: further arguments of `TaskWrapper`, and ``retry_backoff``: the factor by
+            which ``retry_delay`` grows with each retry. With ``retry_delay=10`` and
+            ``retry_backoff=2`` it waits 10, 20, 40 seconds. ``at_most_once=True``: never run
+            again a task whose worker died; its caller gets `WorkerLost`.
         """
         if callable(retries):  # @huey.task without parentheses
             return TaskWrapper(self, retries)
@@ -193,7 +234,7 @@ class Huey:
 
     def periodic_task(
         self,
-        validate_datetime: Callable[[datetime.datetime], bool],
+        validate_datetime: Callable[[datetime.datetime], bool] | Every,
         retries: int = 0,
         retry_delay: float = 0,
         priority: float | None = None,
@@ -207,14 +248,20 @@ class Huey:
         It is called without arguments, once a minute at most however many consumers there are,
         and what it returns is not stored.
 
-        :param validate_datetime: called with each minute, in UTC or local time as the Huey says;
-            whether to run then. `crontab` makes one.
+        :param validate_datetime: called with each minute, a naive datetime in the Huey's
+            ``timezone``, else in UTC or local time as ``utc`` says; whether to run then. `crontab`
+            makes one. Or a period as `every` makes it.
 
         The other parameters are those of `task`.
         """
 
         def decorate(func: Callable[P, R]) -> TaskWrapper[P, R]:
-            settings = {"priority": priority, "expires": expires, **kwargs}
+            settings = {
+                "priority": priority,
+                "expires": expires,
+                "task_base": PeriodicTask,
+                **kwargs,
+            }
             wrapper = TaskWrapper(self, func, retries, retry_delay, context, name, **settings)
             wrapper.task_class.periodic = True
             self.registry.register_periodic(wrapper.task_class, validate_datetime)
@@ -272,6 +319,7 @@ class Huey:
         """Call the function with each task before it runs; it may raise `CancelExecution`."""
         return self._hook("pre_execute", name)
 
+    @also_named(name="name_or_fn")
     def unregister_pre_execute(self, name_or_fn: str | Hook) -> bool:
         """Remove a pre-execute hook; False if there is none."""
         return self.hooks["pre_execute"].unregister(name_or_fn)
@@ -280,6 +328,7 @@ class Huey:
         """Call the function with the task, its value and its exception after each run."""
         return self._hook("post_execute", name)
 
+    @also_named(name="name_or_fn")
     def unregister_post_execute(self, name_or_fn: str | Hook) -> bool:
         """Remove a post-execute hook; False if there is none."""
         return self.hooks["post_execute"].unregister(name_or_fn)
@@ -288,6 +337,7 @@ class Huey:
         """Call the function when a worker starts."""
         return self._hook("on_startup", name)
 
+    @also_named(name="name_or_fn")
     def unregister_on_startup(self, name_or_fn: str | Hook) -> bool:
         """Remove an on-startup hook; False if there is none."""
         return self.hooks["on_startup"].unregister(name_or_fn)
@@ -296,6 +346,7 @@ class Huey:
         """Call the function when a worker stops."""
         return self._hook("on_shutdown", name)
 
+    @also_named(name="name_or_fn")
     def unregister_on_shutdown(self, name_or_fn: str | Hook) -> bool:
         """Remove an on-shutdown hook; False if there is none."""
         return self.hooks["on_shutdown"].unregister(name_or_fn)
@@ -394,8 +445,10 @@ class Huey:
         for data in messages:
             try:
                 task = self.deserialize_task(data)
-            except (Exception, SystemExit) as error:  # the worker that claims it sets it aside
-                logger.debug("a message cannot be read here: %s", one_line(error))
+            except BaseException as error:  # the worker that claims it sets it aside
+                if is_ctrl_c(error):
+                    raise
+                logger.debug("a message cannot be read here: %s", printable(one_line(error)))
             else:
                 yield task
 
@@ -439,12 +492,23 @@ class Huey:
 
         :param minute: minutes since the epoch. The first consumer to come takes a task's minute.
         """
-        now = from_timestamp(60 * minute, utc=self.utc)
-        advance = self.storage.advance
-        due = [one for one in self.registry.due(now) if advance(f"{_MINUTE}{one.name}", minute)]
-        for task_class in due:
+        now = from_timestamp(60 * minute, utc=self.utc, zone=self.timezone)
+        due = self.registry.due(now)
+        return sum(self._enqueue_once(one, 60_000 * minute) for one in due)
+
+    def enqueue_every(self, name: str, moment: int) -> bool:
+        """Put a task that runs `every` so often on the queue; False if another consumer has.
+
+        :param moment: when its period began, in milliseconds since the epoch.
+        """
+        task_class = self.registry.task_class(name)
+        return task_class is not None and self._enqueue_once(task_class, moment)
+
+    def _enqueue_once(self, task_class: type[Task[Any]], moment: int) -> bool:
+        first = self.storage.advance(f"{_MOMENT}{task_class.name}", moment)
+        if first:
             self.enqueue(task_class())
-        return len(due)
+        return first
 
     def _tell_moved(self, moved: Sequence[Any]) -> list[Any]:
         of = self.events.of
@@ -460,20 +524,18 @@ class Huey:
         eta: datetime.datetime | None = None,
         delay: float | None = None,
         expires: Expires | None = None,
+        priority: float | None = None,
+        preserve_pipeline: bool = True,
     ) -> Result[R]:
         """Revoke a task and enqueue a new one with the same call, see `Result.reschedule`."""
         later = eta is not None or delay is not None
-        when = normalize_time(eta, delay, utc=self.utc) if later else None
+        new = task.anew()
+        new.eta = normalize_time(eta, delay, utc=self.utc) if later else None
+        new.expires = task.expires if expires is None else expires
+        new.priority = task.priority if priority is None else priority
+        if not preserve_pipeline:
+            new.on_complete = new.on_error = None
         self.revoke(task, revoke_once=True)
-        new = type(task)(
-            task.args,
-            task.kwargs,
-            eta=when,
-            retries=task.retries,
-            retry_delay=task.retry_delay,
-            priority=task.priority,
-            expires=task.expires if expires is None else expires,
-        )
         return self.enqueue(new)
 
     # -- running ------------------------------------------------------------------------------
@@ -522,6 +584,7 @@ class Huey:
         """Keep a task from starting, see `Result.revoke`."""
         self._revoke(task, revoke_until, revoke_once)
 
+    @also_named(id="task_id")
     def revoke_by_id(
         self,
         task_id: str,
@@ -544,6 +607,7 @@ class Huey:
         """Let a task run again; False if it was not revoked."""
         return self.revocations.restore(revocation_key(task))
 
+    @also_named(id="task_id")
     def restore_by_id(self, task_id: str) -> bool:
         """Let the task with an id run again; False if it was not revoked."""
         return self.revocations.restore(revocation_key(task_id))
@@ -577,15 +641,68 @@ class Huey:
         when = None if until is None else normalize_time(eta=until, utc=self.utc)
         self.revocations.revoke(revocation_key(subject), when, once)
 
+    # -- one at a time, and so many per window -------------------------------------------------
+
+    def lock_task(self, lock_name: str, ttl: float | None = None) -> TaskLock:
+        """Return a lock for tasks: a decorator, directly above the function, or a ``with``.
+
+        A task that finds it taken does not wait: it is tried again if it has retries, and dropped
+        otherwise. The lock is free when its task ends, however it ends, and when its process dies.
+
+        :param lock_name: whoever uses the name shares the lock.
+        :param ttl: seconds after which other hosts take a process for dead of which they hear
+            nothing, None for the storage's own lease.
+        """
+        return self.locks.make(lock_name, ttl)
+
+    def is_locked(self, lock_name: str) -> bool:
+        """Say whether a lock is held."""
+        return lock_name in self.storage.locks()
+
+    def flush_locks(self, *names: str) -> set[str]:
+        """Free the locks of decorators and modules, and those named; return which were held."""
+        return self.locks.flush(*names)
+
+    def rate_limit(self, name: str, limit: int, per: float, retry: bool = True) -> RateLimit:
+        """Return a limit for tasks: a decorator, directly above the function, or a ``with``.
+
+        :param name: whoever uses the name shares the limit.
+        :param limit: how many turns there are in any ``per`` seconds.
+        :param per: seconds.
+        :param retry: put a task that finds no turn back to the schedule for when there is one,
+            which spends no retries; otherwise it fails with `RateLimitExceeded`.
+        """
+        return RateLimit(self, name, limit, per, retry=retry)
+
     # -- values -------------------------------------------------------------------------------
 
+    @also_named(id="task_id")
     def result(self, task_id: str, *args: Any, **kwargs: Any) -> Any:
         """Return the value of the task with an id; arguments as of `Result.get`."""
         return Result(self, Task(id=task_id)).get(*args, **kwargs)
 
+    @also_named(data="value")
     def put(self, key: str, value: Any) -> None:
-        """Store a value of your own."""
+        """Store a value of your own, over an older one if there is one."""
         self.storage.put_data(f"{_OWN}{key}", self.serializer.serialize(value))
+
+    @also_named(data="value")
+    def put_if_empty(self, key: str, value: Any, ttl: float | None = None) -> bool:
+        """Store a value of your own unless there is one, in one step; say whether it was stored.
+
+        :param ttl: seconds after which it is gone again, None for never.
+        :raises ConfigurationError: if the storage cannot let values go after a time.
+        """
+        key, data = f"{_OWN}{key}", self.serializer.serialize(value)
+        put = self.storage.put_if_empty
+        if ttl is None:
+            return put(key, data)
+        if "ttl" not in inspect.signature(put).parameters:
+            raise ConfigurationError(
+                f"{type(self.storage).__name__} keeps values until they are taken out: leave out "
+                f"ttl, or use another storage"
+            )
+        return put(key, data, ttl)
 
     def get(self, key: str, peek: bool = False) -> Any:
         """Return a value of your own, None if there is none.
@@ -598,6 +715,29 @@ class Huey:
         if data is EmptyData:
             data = read(key)
         return None if data is EmptyData else self.serializer.deserialize(data)
+
+    def delete(self, key: str) -> bool:
+        """Remove a value of your own, or a task's by its id; False if there is none."""
+        pop = self.storage.pop_data
+        return pop(f"{_OWN}{key}") is not EmptyData or pop(key) is not EmptyData
+
+    def flush(self) -> None:
+        """Remove everything: waiting and scheduled tasks, all values, revocations and events.
+
+        Who waits for one of the tasks gets `WorkerLost`. Messages set aside stay, and so do
+        tasks that are running.
+        """
+        waiting = (*self.pending(_FLUSHED_ARE_TOLD), *self.scheduled(_FLUSHED_ARE_TOLD))
+        self.storage.flush_queue()
+        self.storage.flush_schedule()
+        self.storage.flush_results()
+        self.storage.flush_events()
+        told = [(one.id, "lost") for task in waiting for one in task.pipeline()]
+        self.storage.write(Batch(endings=told))
+
+    def result_count(self) -> int:
+        """Return how many results of tasks are stored, see `all_results`."""
+        return len(self.all_results())
 
     def all_results(self) -> dict[str, Any]:
         """Return the serialized results of all tasks by task id."""
@@ -655,7 +795,7 @@ class SqliteHuey(Huey):
     storage_class = SqliteStorage
 
     def __init__(self, name: str = "huey", *args: Any, **kwargs: Any) -> None:
-        if _is_filename(name) and "filename" not in kwargs:
+        if is_filename(name) and "filename" not in kwargs:
             kwargs["filename"], name = name, "huey"
         super().__init__(name, *args, **kwargs)
 
@@ -671,7 +811,7 @@ class FileHuey(Huey):
     storage_class = FileStorage
 
     def __init__(self, name: str = "huey", *args: Any, **kwargs: Any) -> None:
-        if _is_path(name) and "path" not in kwargs:
+        if is_path(name) and "path" not in kwargs:
             kwargs["path"], name = name, "huey"
         super().__init__(name, *args, **kwargs)
 
@@ -682,10 +822,13 @@ class BlackHoleHuey(Huey):
     storage_class = BlackHoleStorage
 
 
-def _is_filename(name: str | os.PathLike[str]) -> bool:
-    return os.fspath(name).endswith(".db") or _is_path(name)
+def _zone(name: str) -> datetime.tzinfo:
+    from zoneinfo import ZoneInfo  # looks for files, and few need it
 
-
-def _is_path(name: str | os.PathLike[str]) -> bool:
-    text = os.fspath(name)
-    return os.sep in text or "/" in text
+    try:
+        return ZoneInfo(name)
+    except (LookupError, ValueError, OSError) as error:
+        raise ConfigurationError(
+            f"no time zone named {name!r} is known here: names are like 'Europe/Berlin'; a system "
+            f"without them takes them from pip install tzdata"
+        ) from error

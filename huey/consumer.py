@@ -154,12 +154,14 @@ class Scheduler:
         self._deadlines: list[tuple[float, Callable[[], Any]]] = []
         self._next_recovery = 0.0
         self._minute = 0
+        self._moments: dict[str, int] = {}  # of each task that runs `every` so often, its latest
 
     def step(self) -> float:
         """Do what is due now; return how many seconds there is nothing to do."""
         self._meet_deadlines()
         self._recover()
         self._run_periodic()
+        self._run_every()
         while self.huey.move_due(MOVE_AT_ONCE) == MOVE_AT_ONCE:
             continue
         return self._pause()
@@ -200,8 +202,19 @@ class Scheduler:
         self._minute = minute
         self.huey.enqueue_periodic(minute)
 
+    def _run_every(self) -> None:
+        """Enqueue what has a period of its own, once in each; the first time at the start."""
+        now = time.time()
+        for name, period in list(self.huey.registry.every.items()):
+            moment = period.moment(now)
+            if self._moments.get(name) != moment:
+                self._moments[name] = moment
+                self.huey.enqueue_every(name, moment)
+
     def _pause(self) -> float:
-        pauses = [self.interval]
+        now = time.time()
+        periods = list(self.huey.registry.every.values())
+        pauses = [self.interval, *(period.next(now) - now for period in periods)]
         due = self.huey.storage.next_due()
         if due is not None:
             pauses.append(due - time.time())

@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 from huey.constants import WORKER_THREAD, WORKER_TYPES
+from huey.logs import JSONFormatter
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -32,6 +33,12 @@ def make_parser() -> argparse.ArgumentParser:
         help="longest pause between two looks at the schedule",
     )
     parser.add_argument("-l", "--logfile", metavar="FILE", help="log to a file, not to stderr")
+    parser.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        default="text",
+        help="lines for people, or one JSON object per line",
+    )
     loudness = parser.add_mutually_exclusive_group()
     loudness.add_argument("-v", "--verbose", action="store_true", help="log every detail")
     loudness.add_argument("-q", "--quiet", action="store_true", help="log only what goes wrong")
@@ -55,3 +62,6 @@ def set_up_logging(options: argparse.Namespace) -> None:
     elif options.quiet:
         level = logging.WARNING
     logging.basicConfig(level=level, filename=options.logfile, format=LOG_FORMAT)
+    if options.log_format == "json":
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(JSONFormatter())

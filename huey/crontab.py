@@ -34,7 +34,9 @@ _PART: Final = re.compile(r"(?:(\*)|(\d+)(?:-(\d+))?)(?:/(\d+))?")
 class Crontab:
     """A test function: called with a datetime, it says whether that minute matches.
 
-    All five fields have to match.
+    All five fields have to match. In the hour that comes twice when clocks go back, a crontab
+    that names hours matches the first time only; one with ``hour='*'`` matches both times. An
+    hour that is left out when clocks go forward is left out here too.
 
     :param values: the text of each field, in the order of `FIELDS`.
     """
@@ -49,6 +51,8 @@ class Crontab:
             _complain(f"day={values[2]!r} is in none of the months {values[3]!r}", strict)
 
     def __call__(self, when: datetime.datetime) -> bool:
+        if when.fold and self.values[1] != "*":
+            return False
         now = (when.minute, when.hour, when.day, when.month, when.isoweekday() % 7)
         return all(number in numbers for number, numbers in zip(now, self._sets, strict=True))
 

@@ -4,6 +4,7 @@ HueyException
     ConfigurationError          an option that cannot work, said when it is given
         StorageError            the storage cannot be used at all: a corrupt file, a wrong password
     TaskLockedException         a lock that another task holds
+    RateLimitExceeded           a limit whose turns are taken
     ResultTimeout               the caller waited long enough
     CancelExecution             raised by a task or a hook: do not run, do not retry
     RetryTask                   raised by a task: run me again
@@ -12,6 +13,7 @@ HueyException
         TaskRevoked
         TaskExpired
         TaskCanceled
+        TaskLockedOut
         WorkerLost
 
 TaskInterrupt                   not a HueyException: what a worker raises inside a running task
@@ -33,6 +35,24 @@ class ConfigurationError(HueyException):
 
 class TaskLockedException(HueyException):
     """A task lock could not be acquired."""
+
+
+class RateLimitExceeded(HueyException):
+    """A rate limit has no turn left.
+
+    :param key: the limit's name.
+    :param delay: seconds until there is a turn.
+    :param retry: whether the task that meets it goes back to the schedule until then.
+    """
+
+    def __init__(self, key: str, delay: float, retry: bool = True) -> None:
+        super().__init__(key, delay, retry)
+        self.key = key
+        self.delay = delay
+        self.retry = retry
+
+    def __str__(self) -> str:
+        return f"the rate limit {self.key!r} is used up, the next turn is in {self.delay:.3g} s"
 
 
 class ResultTimeout(HueyException):
@@ -116,6 +136,10 @@ class TaskExpired(TaskException):
 
 class TaskCanceled(TaskException):
     """The task was cancelled, by a hook, by itself or by ``Result.cancel()``."""
+
+
+class TaskLockedOut(TaskException):
+    """Another task held the lock, and there were no retries left, so the task was dropped."""
 
 
 class WorkerLost(TaskException):

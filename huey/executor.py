@@ -12,12 +12,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from huey import signals as S
 from huey.constants import AT_MOST_ONCE
-from huey.exceptions import CancelExecution, StorageError, TaskException, UnreadableMessage
+from huey.exceptions import (
+    CancelExecution,
+    RateLimitExceeded,
+    StorageError,
+    TaskException,
+    UnreadableMessage,
+)
 from huey.lifecycle import Admission, Ending, Outcome, admit, judge
+from huey.locks import free_all
 from huey.results import SKIPPED, Error
 from huey.storage.base import Aside, Batch, Claim
 from huey.tasks import Run, Task, running
-from huey.utils import from_timestamp, normalize_time
+from huey.utils import from_timestamp, is_ctrl_c, normalize_time, printable
 
 if TYPE_CHECKING:
     from huey.api import Huey
@@ -69,7 +76,7 @@ class Inline:
     def call(self, run: Run, func: Callable[[], Any]) -> Tried:
         try:
             return Tried(value=func())
-        except Exception as error:
+        except (Exception, SystemExit, GeneratorExit) as error:
             return Tried(error=error)
 
     def finish(self, batch: Batch) -> None:
@@ -110,7 +117,7 @@ class Executor:
             self.huey.execute(task, host=host)
 
     def _set_aside(self, claim: Claim, error: BaseException, host: Host) -> None:
-        reason = one_line(error)
+        reason = printable(one_line(error))
         logger.error("a message cannot be read and is set aside: %s", reason)
         endings = []
         if isinstance(error, UnreadableMessage) and error.task_id:
@@ -131,9 +138,10 @@ class Executor:
         host = host or Inline(self.huey)
         host.run = Run(task, host.name, self.huey.events.stir)  # now it can be cancelled
         now = now or from_timestamp(time.time(), utc=self.huey.utc)
-        due = task.eta is None or task.eta <= now
-        revoked = due and self.huey.heed_revocation(task, now)
-        admission = admit(task.eta, task.expires_resolved, now, revoked)
+        # Compared in UTC: local time comes twice when clocks go back.
+        eta, expires, present = map(self._in_utc, (task.eta, task.expires_resolved, now))
+        revoked = (not eta or eta <= present) and self.huey.heed_revocation(task, now)
+        admission = admit(eta, expires, present, revoked)
         if admission is Admission.RUN:
             return self.huey._execute(task, host)
         if admission is Admission.SCHEDULE and task.eta is not None:
@@ -141,6 +149,9 @@ class Executor:
         else:
             self._end(task, admission.value, host)
         return None
+
+    def _in_utc(self, when: datetime.datetime | None) -> Any:
+        return None if when is None else from_timestamp(self.huey.timestamp(when))
 
     def run(self, task: Task[Any], host: Host) -> Any:
         """Call a task's function, write what came of it, and tell who wants to know."""
@@ -161,8 +172,20 @@ class Executor:
             huey.hooks["post_execute"].run(task, tried.value, tried.error)
         finally:
             running.reset(token)
-        self._conclude(run, host, tried, outcome, duration)
+            self._free_locks(run)
+        try:
+            self._conclude(run, host, tried, outcome, duration)
+        finally:
+            self._free_locks(run)
         return tried.value
+
+    def _free_locks(self, run: Run) -> None:
+        """Free what a task took and did not give back, so that what follows finds it free."""
+        if run.held:
+            try:
+                free_all(run)
+            except Exception:  # the storage is away: later again
+                logger.exception("locks of %s cannot be given back", run.task)
 
     def _try(self, run: Run, host: Host) -> Tried:
         try:
@@ -180,7 +203,9 @@ class Executor:
         story = self.huey.events.collect(run)
         try:
             batch, after = self._follow_up(run.task, tried, outcome, duration)
-        except (Exception, SystemExit) as error:  # the value or the next message cannot be stored
+        except BaseException as error:  # the value or the next message cannot be stored
+            if is_ctrl_c(error):
+                raise
             tried, outcome = Tried(error=error), Outcome(Ending.ERROR)
             batch, after = self._follow_up(run.task, tried, outcome, duration)
         try:
@@ -207,9 +232,10 @@ class Executor:
         """
         batch = self._outcome(task, tried, outcome, duration)
         after = self._after(task, tried, outcome)
-        if after is None or self.huey.enqueue_is_overridden():
-            return batch, after
-        return self._with(batch, after), None
+        if self.huey.enqueue_is_overridden():
+            again = task if batch.enqueue else None
+            return batch._replace(enqueue=()), after or again
+        return (batch if after is None else self._with(batch, after)), None
 
     def _after(self, task: Task[Any], tried: Tried, outcome: Outcome) -> Task[Any] | None:
         """Return the task that follows: the next of the pipeline, or the error handler."""
@@ -243,9 +269,13 @@ class Executor:
         """Return what is to be written about a try."""
         events = self._tell(task, tried, outcome, duration)
         if outcome.retries is not None:
-            return self._again(task, outcome, events)
+            batch = self._again(task, outcome, events)
+            told = self.huey.store_intermediate_errors and outcome.ending is Ending.ERROR
+            return batch._replace(results=self._failure(task, tried.error)) if told else batch
         if outcome.ending is Ending.CANCELED:
             return Batch(endings=_endings(task, "canceled"), events=events + self._skip(task))
+        if outcome.ending is Ending.LOCKED:
+            return Batch(endings=_endings(task, "locked"), events=events + self._skip(task))
         if outcome.ending is Ending.COMPLETE:
             results, ending = self._value(task, tried.value), "none"
         else:
@@ -263,14 +293,21 @@ class Executor:
 
     def _value(self, task: Task[Any], value: Any) -> list[tuple[str, Any]]:
         """Return what to put into the result store for a value."""
-        unwanted = value is None and not self.huey.store_none
+        unwanted = value is None and not self.huey.store_none and not self._has_error(task)
         if unwanted or task.periodic or not self.huey.results:
             return []
         try:
             return [(task.id, self.huey.serializer.serialize(value))]
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if is_ctrl_c(error):
+                raise
             kind, why = type(value).__name__, one_line(error)
             raise TypeError(f"the result, a {kind}, cannot be stored: {why}") from error
+
+    def _has_error(self, task: Task[Any]) -> bool:
+        """Say whether an error of an earlier try is stored, that a value has to replace."""
+        huey = self.huey
+        return huey.store_intermediate_errors and huey.storage.has_data_for_key(task.id)
 
     def _failure(self, task: Task[Any], error: BaseException | None) -> list[tuple[str, Any]]:
         """Return what to put into the result store for an error."""
@@ -286,7 +323,10 @@ class Executor:
     def _again(self, task: Task[Any], outcome: Outcome, events: list[Any]) -> Batch:
         """Return what puts the task back, to run at once or when its delay is over."""
         huey = self.huey
-        delay = task.retry_delay if outcome.delay is None else outcome.delay
+        delay = outcome.delay
+        if delay is None and outcome.eta is None:
+            delay = task.retry_delay
+            task.retry_delay *= task.retry_backoff or 1
         task.retries = outcome.retries or 0
         task.eta = None
         if outcome.eta is not None:
@@ -318,8 +358,10 @@ class Executor:
         )
 
     def _signal(self, task: Task[Any], tried: Tried, outcome: Outcome) -> None:
-        args = (tried.error,) if outcome.ending is Ending.ERROR else ()
-        self.huey.signals.send(outcome.ending.value, task, *args)
+        failed = outcome.ending is Ending.ERROR
+        if failed and isinstance(tried.error, RateLimitExceeded):
+            self.huey.signals.send(S.SIGNAL_RATE_LIMITED, task)
+        self.huey.signals.send(outcome.ending.value, task, *((tried.error,) if failed else ()))
         if outcome.retries is not None:
             self.huey.signals.send(S.SIGNAL_RETRYING, task)
 
@@ -328,9 +370,15 @@ class Executor:
             logger.info("%s done in %.3f s", task, duration)
         elif outcome.ending is Ending.CANCELED:
             logger.warning("%s was cancelled", task)
+        elif outcome.ending is Ending.RATE_LIMITED:
+            logger.info("%s has to wait: %s", task, tried.error)
+        elif outcome.ending is Ending.LOCKED and outcome.retries is not None:
+            logger.warning("%s is locked out: %s", task, tried.error)
+        elif outcome.ending is Ending.LOCKED:
+            logger.error("%s is locked out and dropped: %s", task, tried.error)
         else:
             logger.error("%s failed:\n%s", task, format_traceback(tried.error))
-        if outcome.retries is not None:
+        if outcome.retries is not None and outcome.ending is not Ending.RATE_LIMITED:
             logger.warning("%s will be tried again, retries left: %s", task, task.retries)
 
     def _interrupted(self, run: Run, host: Host) -> None:
@@ -408,7 +456,7 @@ def error_metadata(task: Task[Any], error: BaseException | None) -> Error:
     """Return what stands in the result store for a task that failed."""
     try:
         text = repr(error)
-    except Exception:
+    except BaseException:  # whatever a class does in its __repr__
         text = one_line(error)
     return Error(
         {

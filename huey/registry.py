@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from huey.every import Every
 from huey.exceptions import ConfigurationError, UnreadableMessage
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class Message(NamedTuple):
 
     The fields, their order and this class's import path are those of huey's messages, so that
     producers and consumers of both understand each other. ``eta``, ``expires_resolved`` are naive
-    datetimes; ``timeout``, ``chord_config`` and ``retry_backoff`` are carried along unread.
+    datetimes; ``retry_delay`` is the delay before the next try, whatever the first one was.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Registry:
     def __init__(self) -> None:
         self._classes: dict[str, type[Task[Any]]] = {}
         self.periodic: dict[str, Validate] = {}
+        self.every: dict[str, Every] = {}
 
     def __contains__(self, name: object) -> bool:
         return name in self._classes
@@ -65,16 +67,23 @@ class Registry:
                 f"a task named {name!r} is registered already: give one of them another name=..."
             )
         self._classes[name] = task_class
-        self.periodic.pop(name, None)
+        self._forget_periods(name)
 
     def unregister(self, name: str) -> bool:
         """Forget a task class; False if it is not known."""
-        self.periodic.pop(name, None)
+        self._forget_periods(name)
         return self._classes.pop(name, None) is not None
 
-    def register_periodic(self, task_class: type[Task[Any]], validate: Validate) -> None:
-        """Have a registered task run in every minute for which ``validate`` is true."""
-        self.periodic[task_class.name] = validate
+    def _forget_periods(self, name: str) -> None:
+        self.periodic.pop(name, None)
+        self.every.pop(name, None)
+
+    def register_periodic(self, task_class: type[Task[Any]], validate: Validate | Every) -> None:
+        """Have a registered task run in each minute for which ``validate`` is true, or `every`."""
+        if isinstance(validate, Every):
+            self.every[task_class.name] = validate
+        else:
+            self.periodic[task_class.name] = validate
 
     def due(self, minute: datetime.datetime) -> list[type[Task[Any]]]:
         """Return the periodic tasks to run in a minute; one whose test fails is logged."""
@@ -86,6 +95,10 @@ class Registry:
             except Exception:
                 logger.exception("the minutes of the periodic task %s cannot be told", name)
         return due
+
+    def task_class(self, name: str) -> type[Task[Any]] | None:
+        """Return the task class of a name, None if it is not known."""
+        return self._classes.get(name)
 
     def create_message(self, task: Task[Any]) -> Message:
         """Return the message that carries ``task`` and what follows it."""
@@ -103,6 +116,7 @@ class Registry:
             None if handler is None else self.create_message(handler),
             task.expires,
             task.expires_resolved,
+            retry_backoff=task.retry_backoff,
         )
 
     def create_task(self, message: Any) -> Task[Any]:
@@ -133,4 +147,5 @@ class Registry:
             None if message.on_complete is None else self.create_task(message.on_complete),
             None if message.on_error is None else self.create_task(message.on_error),
             expires_resolved=message.expires_resolved,
+            retry_backoff=getattr(message, "retry_backoff", None),
         )

@@ -12,9 +12,11 @@ from huey.exceptions import (
     TaskCanceled,
     TaskException,
     TaskExpired,
+    TaskLockedOut,
     TaskRevoked,
     WorkerLost,
 )
+from huey.utils import Error as Error
 
 if TYPE_CHECKING:
     import datetime
@@ -35,6 +37,7 @@ _NO_VALUE: dict[str, tuple[type[TaskException], str]] = {
     "expired": (TaskExpired, "the task expired before a worker was free"),
     "canceled": (TaskCanceled, "the task was cancelled"),
     "skipped": (TaskCanceled, SKIPPED),
+    "locked": (TaskLockedOut, "the task was locked out and dropped, as it had no retries left"),
     "lost": (WorkerLost, "its worker died too often, or its queue was given up"),
     "error": (TaskException, "the task failed; its error was not kept, as results=False"),
     "taken": (
@@ -46,16 +49,6 @@ _NO_VALUE: dict[str, tuple[type[TaskException], str]] = {
         "no consumer could read the task's message; Huey.set_aside() lists it with the reason",
     ),
 }
-
-
-class Error:
-    """What stands in the result store for a task that failed."""
-
-    def __init__(self, metadata: dict[str, Any]) -> None:
-        self.metadata = metadata
-
-    def __repr__(self) -> str:
-        return f"<Error: {self.metadata.get('error')}>"
 
 
 def raise_ending(ending: str, task_id: str) -> None:
@@ -112,7 +105,8 @@ class Result(Generic[R]):
         :param preserve: leave the value in the result store for others.
         :raises ResultTimeout: if the time is over.
         :raises TaskException: if the task failed; when blocking, a subclass of it if the task
-            was revoked, expired, was cancelled or lost its worker, and so never has a value.
+            was revoked, expired, was cancelled, was locked out or lost its worker, and so never
+            has a value.
         """
         if self._value is EmptyData:
             if blocking:
@@ -142,7 +136,14 @@ class Result(Generic[R]):
         data = read(self.id)
         if data is EmptyData:
             return False
-        self._value = self.huey.serializer.deserialize(data)
+        try:
+            self._value = self.huey.serializer.deserialize(data)
+        except Exception as error:
+            if not preserve:
+                self.huey.storage.put_data(self.id, data)
+            why = f"its value is stored but cannot be read here: {type(error).__name__}: {error}"
+            metadata = {"error": why, "retries": 0, "traceback": "", "task_id": self.id}
+            raise TaskException(metadata) from error
         return True
 
     def _look_or_end(self, preserve: bool) -> bool:
@@ -210,14 +211,21 @@ class Result(Generic[R]):
         eta: datetime.datetime | None = None,
         delay: float | None = None,
         expires: Any = None,
+        priority: float | None = None,
+        preserve_pipeline: bool = True,
     ) -> Result[R]:
         """Revoke the task and hand a new one with the same call to the queue.
 
         :param eta: time before which it must not run; a naive one is local time.
         :param delay: that time in seconds from now.
         :param expires: replaces the task's own.
+        :param priority: replaces the task's own.
+        :param preserve_pipeline: have what was to follow the task follow the new one, in new
+            tasks too; then a `ResultGroup` is returned, as for any pipeline.
         """
-        return self.huey.reschedule(self.task, eta, delay, expires)
+        return self.huey.reschedule(
+            self.task, eta, delay, expires, priority=priority, preserve_pipeline=preserve_pipeline
+        )
 
 
 class ResultGroup(Generic[R]):

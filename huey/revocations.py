@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import datetime
+import logging
 from typing import TYPE_CHECKING, Any
 
 from huey.constants import EmptyData
 from huey.results import Result
 from huey.tasks import Task, TaskWrapper
+from huey.utils import printable
 
 if TYPE_CHECKING:
     from huey.api import Huey
+
+logger = logging.getLogger("huey.revocations")
 
 
 def revocation_key(subject: Any) -> str:
@@ -44,17 +48,26 @@ class Revocations:
         data = self.huey.storage.peek_data(key)
         if data is EmptyData:
             return False
-        until, _ = self.huey.serializer.deserialize(data)
+        until, _ = self._read(key, data)
         return until is None or until > now
 
     def heed(self, key: str, now: datetime.datetime) -> bool:
         """Say the same to a worker, and use up a revocation that is for once or over."""
-        storage, serializer = self.huey.storage, self.huey.serializer
+        storage = self.huey.storage
         data = storage.peek_data(key)
         if data is EmptyData:
             return False
-        until, once = serializer.deserialize(data)
+        until, once = self._read(key, data)
         if until is not None and until <= now:
             storage.pop_data(key)
             return False
         return not once or storage.pop_data(key) is not EmptyData
+
+    def _read(self, key: str, data: Any) -> tuple[datetime.datetime | None, bool]:
+        """Return until when and whether for once; what cannot be read holds until restored."""
+        try:
+            until, once = self.huey.serializer.deserialize(data)
+        except (Exception, SystemExit):
+            logger.exception("the revocation %s cannot be read and is heeded", printable(key))
+            return None, False
+        return until, once

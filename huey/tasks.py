@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextvars
+import copy
 import datetime
 import functools
+import inspect
 import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar
 
 from huey.exceptions import TaskInterrupt
-from huey.utils import make_id, normalize_expires, normalize_time, short_call
+from huey.utils import make_id, normalize_expires, normalize_time, printable, short_call
 
 if TYPE_CHECKING:
     from huey.api import Huey
@@ -39,6 +41,7 @@ class Task(Generic[R]):
     :param expires: seconds, timedelta or datetime after which it is not worth running.
     :param on_complete: task to enqueue with this one's value when it is done.
     :param on_error: task to enqueue with the exception when it has failed for good.
+    :param retry_backoff: factor by which ``retry_delay`` grows with each retry, 0 for none.
     """
 
     name: str = "task"
@@ -47,6 +50,7 @@ class Task(Generic[R]):
     default_priority: float | None = None
     default_expires: Expires | None = None
     default_at_most_once: bool = False
+    default_retry_backoff: float = 0
     periodic: bool = False
 
     def __init__(
@@ -63,6 +67,7 @@ class Task(Generic[R]):
         on_error: Task[Any] | None = None,
         *,
         expires_resolved: datetime.datetime | None = None,
+        retry_backoff: float | None = None,
     ) -> None:
         self.args: tuple[Any, ...] = () if args is None else tuple(args)
         self.kwargs: dict[str, Any] = {} if kwargs is None else kwargs
@@ -75,9 +80,11 @@ class Task(Generic[R]):
         self.expires_resolved = expires_resolved
         self.on_complete = on_complete
         self.on_error = on_error
+        backoff = self.default_retry_backoff if retry_backoff is None else retry_backoff
+        self.retry_backoff = backoff or 0
 
     def __repr__(self) -> str:
-        return f"<{self.name}: {self.id}>"
+        return f"<{printable(self.name)}: {printable(self.id)}>"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Task) and (self.id, self.name) == (other.id, other.name)
@@ -141,9 +148,23 @@ class Task(Generic[R]):
         elif data is not None:
             self.args = (*self.args, data)
 
+    def anew(self) -> Self:
+        """Return this call, and what follows it, as new tasks with ids of their own."""
+        new = copy.copy(self)
+        new.id = make_id()
+        new.on_complete = None if self.on_complete is None else self.on_complete.anew()
+        new.on_error = None if self.on_error is None else self.on_error.anew()
+        return new
+
     def execute(self) -> R:
         """Call the user's function and return its value."""
         raise NotImplementedError
+
+
+class PeriodicTask(Task[R]):
+    """The base of the tasks that the consumer makes by itself."""
+
+    periodic = True
 
 
 def _make_task(
@@ -174,6 +195,7 @@ class Run:
         self.started = time.time()
         self.canceled = False
         self.over = False
+        self.held: dict[str, tuple[Any, str]] = {}  # locks that it has taken, see `huey.locks`
         self._wake = wake
         self._lock = threading.Lock()
         self._awake = False
@@ -231,6 +253,19 @@ def current_task() -> Task[Any] | None:
     return None if run is None else run.task
 
 
+_OPTIONS = frozenset(
+    ("priority", "expires", "retries", "retry_delay", "retry_backoff", "id", "eta", "delay")
+)
+"""What a call may say of its task, beside the function's own arguments."""
+
+
+def _parameters(func: Callable[..., Any]) -> frozenset[str]:
+    try:
+        return frozenset(inspect.signature(func).parameters)
+    except (TypeError, ValueError):  # some functions written in C do not tell
+        return frozenset()
+
+
 class TaskWrapper(Generic[P, R]):
     """A function of which each call is handed to the queue.
 
@@ -243,7 +278,8 @@ class TaskWrapper(Generic[P, R]):
     :param context: whether the task is passed to the function as ``task=``.
     :param name: replaces the function's name; the module stays the prefix.
     :param task_base: base class of the tasks.
-    :param settings: further defaults of the tasks: ``priority``, ``expires``, ``at_most_once``.
+    :param settings: further defaults of the tasks: ``priority``, ``expires``,
+        ``retry_backoff``, ``at_most_once``.
     """
 
     def __init__(
@@ -263,17 +299,18 @@ class TaskWrapper(Generic[P, R]):
         self.retry_delay = retry_delay
         self.context = context
         self.name = name or func.__name__
+        self._options = _OPTIONS - _parameters(func)
         self.task_class: type[Task[R]] = self._make_class(task_base or Task, settings)
         huey.registry.register(self.task_class)
         functools.update_wrapper(self, func, updated=())
 
     def _make_class(self, base: type[Task[Any]], settings: dict[str, Any]) -> type[Task[R]]:
-        func, context = self.func, self.context
+        wrapper, func, context = self, self.func, self.context
 
-        def execute(task: Task[R]) -> R:
+        def execute(task: Task[R]) -> R:  # of the wrapper, to which a decorator may add
             if context:
-                return func(*task.args, **{**task.kwargs, "task": task})
-            return func(*task.args, **task.kwargs)
+                return wrapper.func(*task.args, **{**task.kwargs, "task": task})
+            return wrapper.func(*task.args, **task.kwargs)
 
         module = getattr(func, "__module__", None) or "__main__"
         attributes: dict[str, Any] = {
@@ -293,8 +330,8 @@ class TaskWrapper(Generic[P, R]):
         return f"<TaskWrapper: {self.task_class.name}>"
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result[R]:
-        """Hand the call to the queue."""
-        return self.huey.enqueue(self.task_class(args, kwargs))
+        """Hand the call to the queue; takes the options of `s` too."""
+        return self.huey.enqueue(self.s(*args, **kwargs))
 
     def call_local(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function here and now, with no queue in between."""
@@ -303,10 +340,22 @@ class TaskWrapper(Generic[P, R]):
     def s(self, *args: Any, **kwargs: Any) -> Task[R]:
         """Return the task of a call without putting it on the queue.
 
+        These keywords are for the task and not for the function, unless the function has a
+        parameter of that name:
+
         :param priority: overrides the task function's priority.
-        :param expires: overrides the task function's expiration.
+        :param expires: overrides its expiration.
+        :param retries: overrides how many more times it is tried after a failure.
+        :param retry_delay: overrides the seconds between tries.
+        :param retry_backoff: overrides the factor by which they grow.
+        :param id: the task's id, by default a random UUID.
+        :param eta: time before which it must not run; a naive one is local time.
+        :param delay: that time in seconds from now.
         """
-        options = {key: kwargs.pop(key) for key in ("priority", "expires") if key in kwargs}
+        options = {key: kwargs.pop(key) for key in self._options & kwargs.keys()} if kwargs else {}
+        eta, delay = options.pop("eta", None), options.pop("delay", None)
+        if eta is not None or delay is not None:
+            options["eta"] = normalize_time(eta, delay, utc=self.huey.utc)
         return self.task_class(args, kwargs, **options)
 
     def schedule(
@@ -315,14 +364,16 @@ class TaskWrapper(Generic[P, R]):
         kwargs: dict[str, Any] | None = None,
         eta: datetime.datetime | None = None,
         delay: float | None = None,
+        **options: Any,
     ) -> Result[R]:
         """Hand a call to the queue that must not run before a time.
 
         :param eta: that time; a naive one is local time.
         :param delay: that time in seconds from now.
+        :param options: further ones as of `s`, such as ``priority``.
         """
         when = normalize_time(eta, delay, utc=self.huey.utc)
-        return self.huey.enqueue(self.task_class(args, kwargs, eta=when))
+        return self.huey.enqueue(self.task_class(args, kwargs, eta=when, **options))
 
     def map(self, it: Iterable[Any]) -> ResultGroup[R]:
         """Hand one call per item to the queue, all in one step where the storage can.

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import os
 import random
 import reprlib
+import threading
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, cast
 
 UTC = datetime.UTC
 
@@ -15,6 +18,20 @@ UTC = datetime.UTC
 _ids = random.Random()  # noqa: S311 - identifiers, not secrets
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_ids.seed)
+
+
+class Error(NamedTuple):
+    """What stands in the result store for a task that failed.
+
+    Its shape and this class's import path are huey's, so that readers of both understand it.
+
+    :param metadata: ``error`` (one line), ``retries`` (left), ``traceback`` (text), ``task_id``.
+    """
+
+    metadata: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"<Error: {self.metadata.get('error')}>"
 
 
 def make_id() -> str:
@@ -33,9 +50,15 @@ def to_timestamp(when: datetime.datetime, *, utc: bool = True) -> float:
     return when.timestamp()
 
 
-def from_timestamp(seconds: float, *, utc: bool = True) -> datetime.datetime:
-    """Return the naive datetime, in UTC or local time, of a number of seconds since the epoch."""
-    zone = UTC if utc else None
+def from_timestamp(
+    seconds: float, *, utc: bool = True, zone: datetime.tzinfo | None = None
+) -> datetime.datetime:
+    """Return the naive datetime of a number of seconds since the epoch.
+
+    :param utc: in UTC, otherwise in local time.
+    :param zone: in that zone instead. In an hour that comes twice, the second has ``fold=1``.
+    """
+    zone = zone or (UTC if utc else None)
     return datetime.datetime.fromtimestamp(seconds, zone).replace(tzinfo=None)
 
 
@@ -66,6 +89,51 @@ def normalize_expires(
     if isinstance(expires, datetime.datetime):
         return normalize_time(eta=expires, utc=utc)
     return normalize_time(delay=expires, utc=utc)
+
+
+def printable(value: Any) -> str:
+    """Return text in one line that is safe to log: control characters are shown by their code."""
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def is_ctrl_c(error: BaseException) -> bool:
+    """Say whether an error is the user's interrupt, and not one that some code has raised."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    return isinstance(error, KeyboardInterrupt) and in_main_thread
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def also_named(**spellings: str) -> Callable[[F], F]:
+    """Let a function take a keyword under another name too: ``also_named(id="task_id")``."""
+
+    def decorate(func: F) -> F:
+        @functools.wraps(func)
+        def renamed(*args: Any, **kwargs: Any) -> Any:
+            for other in spellings.keys() & kwargs.keys():
+                if spellings[other] in kwargs:
+                    raise TypeError(f"{other} and {spellings[other]} are the same: give one")
+                kwargs[spellings[other]] = kwargs.pop(other)
+            return func(*args, **kwargs)
+
+        return cast("F", renamed)
+
+    return decorate
+
+
+def is_filename(name: str | os.PathLike[str]) -> bool:
+    """Say whether what stands where a name is expected is meant as the name of a Sqlite file."""
+    return os.fspath(name).endswith(".db") or is_path(name)
+
+
+def is_path(name: str | os.PathLike[str]) -> bool:
+    """Say whether what stands where a name is expected is meant as a path."""
+    text = os.fspath(name)
+    return os.sep in text or "/" in text
 
 
 class _ShortRepr(reprlib.Repr):

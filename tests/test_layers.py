@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 ENGINE = """
-    constants exceptions signals hooks crontab
+    constants exceptions signals hooks crontab every
     utils serializer lifecycle
     registry tasks results composition storage.base
     storage.wake storage.liveness
@@ -24,7 +24,7 @@ ENGINE = """
     storage.sqlite storage.redis storage.file
     storage
     revocations locks limits inspection events
-    executor drivers
+    executor drivers logs
     consumer consumer_options
     api
     huey bin.* contrib.*

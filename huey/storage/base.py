@@ -488,7 +488,7 @@ class BaseStorage:
 
         :param after: a cursor; None for the oldest event kept.
         :param limit: at most so many.
-        :param timeout: if there are none, wait for one so many seconds.
+        :param timeout: if there are none, wait for one so many seconds; may end early with none.
         """
         if timeout:
             time.sleep(timeout)

@@ -19,7 +19,7 @@ from huey.storage import statements
 from huey.storage.base import NOTHING, Aside, BaseStorage, Batch, Claim, Join, Tell, Waiter
 from huey.storage.liveness import Liveness
 from huey.storage.wake import Doorbell
-from huey.utils import to_timestamp
+from huey.utils import is_filename, to_timestamp
 
 EVENTS_KEPT = 10_000
 ENDINGS_KEPT = 100_000
@@ -75,6 +75,8 @@ class SqliteStorage(BaseStorage):
         strict_fifo: bool = False,
         **kwargs: Any,
     ) -> None:
+        if is_filename(name) and filename == "huey.db":
+            name, filename = "huey", name
         super().__init__(name)
         if sqlite3.sqlite_version_info < (3, 35):
             raise ConfigurationError(
