@@ -1,10 +1,11 @@
 """Workers that are processes: replaced when they die, gone when their consumer is."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
-import time
+from collections import Counter
 
 import pytest
 from consumers import app_in, descendants, is_alive, value
@@ -12,7 +13,7 @@ from processes import run
 from waiting import PATIENCE, eventually
 
 from huey import MemoryHuey
-from huey.exceptions import ConfigurationError, TaskCanceled, WorkerLost
+from huey.exceptions import ConfigurationError, ResultTimeout, TaskCanceled, TaskRevoked, WorkerLost
 
 TASKS = """
 @huey.task()
@@ -62,6 +63,20 @@ def fork_and_raise():
 @huey.task()
 def raise_(name):
     raise {"exit": SystemExit, "keyboard": KeyboardInterrupt, "base": BaseException}[name](name)
+
+@huey.task()
+def note(n):
+    with open(here / "notes", "a") as file:
+        file.write(f"{n}\\n")
+    time.sleep(0.01)
+    return n
+
+@huey.task()
+def report(n):
+    for step in range(20):
+        progress(step)
+        time.sleep(0.0005)
+    return n
 """
 
 
@@ -133,6 +148,31 @@ def worker_of(app, result, pids):
     return pid
 
 
+def test_of_many_tasks_none_is_lost_however_often_workers_are_killed(app, consume):
+    count, kills = 300, 12
+    consumer = consume("-w", 3)
+    group = app.note.map(range(count))
+
+    for n in range(kills):
+        eventually(lambda n=n: len(notes(app)) > 20 * n)
+        victim = random.choice(descendants(consumer.pid))  # noqa: S311 - not a secret
+        os.kill(victim, signal.SIGKILL)
+
+    assert group.get(blocking=True, timeout=PATIENCE) == list(range(count))
+    runs = Counter(notes(app))
+    assert set(runs) == {str(n) for n in range(count)}
+    assert runs.total() - count <= kills
+    assert (len(app.huey), app.huey.storage.inflight(), app.huey.set_aside()) == (0, 0, [])
+    eventually(lambda: len(descendants(consumer.pid)) == 4)
+
+
+def notes(app):
+    try:
+        return (app.folder / "notes").read_text().split()
+    except FileNotFoundError:
+        return []
+
+
 def test_a_killed_scheduler_is_replaced(app, consume):
     consumer = consume("-w", 1)
     worker = value(app.pid())
@@ -150,8 +190,9 @@ def test_without_health_checks_nobody_is_replaced(app, consume):
 
     os.kill(worker, signal.SIGKILL)
     eventually(lambda: "was killed by signal 9" in app.log)
-    time.sleep(0.2)
 
+    with pytest.raises(ResultTimeout):
+        app.pid().get(blocking=True, timeout=0.5)
     assert len(descendants(consumer.pid)) == 1
 
 
@@ -373,6 +414,29 @@ app.huey.create_consumer(worker_type="process").start()
 print(app.pid().get(blocking=True, timeout=20), flush=True)
 sys.stdin.readline()
 """
+
+
+def test_cancelling_at_random_moments_hurts_nobody_else(app):
+    count = 200
+    ended = Counter()
+    with app.huey.create_consumer(worker_type="process", workers=2):
+        group = app.report.map(range(count))
+        asked = set()
+        while not group[-1].is_ready():
+            result = random.choice(group)  # noqa: S311 - not a secret
+            if result.cancel():
+                asked.add(result.id)
+        for n, result in enumerate(group):
+            try:
+                assert value(result) == n
+                ended["value"] += 1
+            except (TaskCanceled, TaskRevoked) as error:
+                ended[type(error).__name__] += 1
+        assert len(descendants(os.getpid())) == 4
+
+    assert ended.total() == count
+    assert ended["TaskCanceled"] <= len(asked)
+    assert (len(app.huey), app.huey.storage.inflight()) == (0, 0)
 
 
 @pytest.mark.parametrize("number", [None, signal.SIGKILL])
