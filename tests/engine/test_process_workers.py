@@ -41,6 +41,10 @@ def nap(name):
     time.sleep(100)
 
 @huey.task()
+def cancel(task_id):
+    huey.cancel(task_id)
+
+@huey.task()
 def leave():
     with open(here / "runs", "a") as file:
         file.write("x")
@@ -376,6 +380,27 @@ def test_a_running_task_is_cancelled_from_the_program_that_started_the_consumer(
             value(result)
 
 
+def test_a_task_can_cancel_one_that_another_process_runs(app, consume):
+    consume("-w", 2)
+    result = app.nap("task")
+    app.has_begun("task")
+
+    app.cancel(result.id)
+
+    with pytest.raises(TaskCanceled):
+        value(result)
+
+
+def test_a_supervisor_that_dies_is_replaced_with_its_workers(app):
+    with app.huey.create_consumer(worker_type="process", health_check_interval=0.05):
+        worker = value(app.pid())
+        supervisor = next(pid for pid in descendants(os.getpid()) if worker in descendants(pid))
+
+        os.kill(supervisor, signal.SIGKILL)
+
+        assert value(app.pid()) != worker
+
+
 def test_a_consumer_within_another_program_leaves_its_signal_handlers_alone(app):
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
 
@@ -466,7 +491,7 @@ def test_a_queue_in_memory_cannot_be_shared_with_processes():
 
 
 SPAWN = """
-import multiprocessing, sys
+import multiprocessing, os, signal, sys
 sys.path.insert(0, sys.argv[1])
 import app
 from huey.exceptions import ConfigurationError
@@ -481,6 +506,9 @@ if __name__ == "__main__":
         result = app.nap("task")
         app.wait_for("task has begun")
         print(result.cancel())
+        worker = app.pid().get(blocking=True, timeout=20)
+        os.kill(worker, signal.SIGKILL)
+        print(app.pid().get(blocking=True, timeout=20) != worker)
 """
 
 
@@ -488,7 +516,7 @@ def test_where_spawning_is_asked_for_the_hueys_import_path_is_needed(app, tmp_pa
     (tmp_path / "host.py").write_text(SPAWN)
     code = "import runpy, sys; runpy.run_path(sys.argv[1] + '/host.py', run_name='__main__')"
 
-    told, pid, canceled = run(code, tmp_path).splitlines()
+    told, *rest = run(code, tmp_path).splitlines()
 
     assert "create_consumer(import_path='module.huey')" in told
-    assert (pid, canceled) == ("True", "True")
+    assert rest == ["True"] * 3
