@@ -11,7 +11,7 @@ BROWSER_ARG = $(shell test "$$(uname)" = Linux && test -z "$$DISPLAY$$WAYLAND_DI
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab test fast lint bench
+.PHONY: help lab test fast faults lint bench
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
@@ -29,10 +29,15 @@ test: ## everything that CI runs: lint, notebooks, all tests
 	@echo "== pytest"
 	@$(RUN) pytest $(PYTEST_ARGS)
 
-fast: ## the tests that need no browser and no kernel (more arguments: PYTEST_ARGS=...)
+fast: ## the tests that need no browser, kernel or server (more arguments: PYTEST_ARGS=...)
 	@tools/setup fast
-	@echo "== pytest, without browser and kernel"
-	@$(RUN) pytest -m "not browser and not kernel" $(PYTEST_ARGS)
+	@echo "== pytest, without browsers, kernels, servers and faults"
+	@$(RUN) pytest -m "not (browser or kernel or server or faults or interop)" $(PYTEST_ARGS)
+
+faults: ## kill consumers and servers at full size, and count what was lost
+	@tools/setup test
+	@echo "== pytest, faults at full size"
+	@HUEY_FAULTS=1 $(RUN) pytest -s tests/faults $(PYTEST_ARGS)
 
 lint: ## ruff and mypy
 	@tools/setup fast

@@ -8,17 +8,20 @@ import inspect
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
 
-from huey.constants import EmptyData
+from huey.constants import AT_LEAST_ONCE, AT_MOST_ONCE, EmptyData
 from huey.crontab import crontab
 from huey.events import EventLog
 from huey.every import Every
 from huey.exceptions import ConfigurationError
 from huey.executor import Executor, Host, Immediate, error_metadata, one_line
 from huey.hooks import Hook, Hooks
+from huey.inspection import Inspection, TaskInfo, WorkerInfo
+from huey.limits import RateLimit
+from huey.locks import Locks, TaskLock
 from huey.registry import Registry
 from huey.results import Error, Result, ResultGroup
 from huey.revocations import Revocations, revocation_key
@@ -83,6 +86,8 @@ class Huey:
     :param immediate_use_memory: keep everything in memory while in immediate mode.
     :param storage_class: the storage to use instead of the class's own.
     :param events: whether to keep the stream of events, see `huey.events`.
+    :param delivery: ``at-least-once``: a task whose worker died runs again; ``at-most-once``: it
+        does not, and its caller is told.
     :param store_intermediate_errors: store the error of a try that is followed by another; until
         that ends, whoever reads the result gets the error.
     :param timezone: in which periodic tasks' minutes are told, like ``Europe/Berlin``, whatever
@@ -105,11 +110,17 @@ class Huey:
         immediate_use_memory: bool = True,
         storage_class: type[BaseStorage] | None = None,
         events: bool = False,
+        delivery: str = AT_LEAST_ONCE,
         store_intermediate_errors: bool = False,
         timezone: str | datetime.tzinfo | None = None,
         **storage_kwargs: Any,
     ) -> None:
+        if delivery not in (AT_LEAST_ONCE, AT_MOST_ONCE):
+            raise ConfigurationError(
+                f"delivery is {AT_LEAST_ONCE!r} or {AT_MOST_ONCE!r}, not {delivery!r}"
+            )
         self.name = name
+        self.delivery = delivery
         self.results = results
         self.store_none = store_none
         self.utc = utc
@@ -122,6 +133,8 @@ class Huey:
         self.signals = Signals()
         self.hooks = {moment: Hooks(moment) for moment in _MOMENTS}
         self.revocations = Revocations(self)
+        self.locks = Locks(self)
+        self.inspection = Inspection(self)
         self.events = EventLog(self, events)
         self.executor = Executor(self)
         self.consumers: list[Consumer] = []
@@ -198,7 +211,8 @@ class Huey:
         :param expires: seconds, timedelta or datetime after which it is not worth running.
         :param kwargs: further arguments of `TaskWrapper`, and ``retry_backoff``: the factor by
             which ``retry_delay`` grows with each retry. With ``retry_delay=10`` and
-            ``retry_backoff=2`` it waits 10, 20, 40 seconds.
+            ``retry_backoff=2`` it waits 10, 20, 40 seconds. ``at_most_once=True``: never run
+            again a task whose worker died; its caller gets `WorkerLost`.
         """
         if callable(retries):  # @huey.task without parentheses
             return TaskWrapper(self, retries)
@@ -411,13 +425,14 @@ class Huey:
 
         A message that cannot be read here is left out, here and in `scheduled`.
         """
-        return list(self._readable(self.storage.enqueued_items(limit)))
+        return list(self.readable(self.storage.enqueued_items(limit)))
 
     def scheduled(self, limit: int | None = None) -> list[Task[Any]]:
         """Return the tasks that are scheduled for later, the next one first."""
-        return list(self._readable(self.storage.scheduled_items(limit)))
+        return list(self.readable(self.storage.scheduled_items(limit)))
 
-    def _readable(self, messages: Sequence[Any]) -> Iterator[Task[Any]]:
+    def readable(self, messages: Iterable[Any]) -> Iterator[Task[Any]]:
+        """Yield the tasks that messages carry; those that cannot be read here are left out."""
         for data in messages:
             try:
                 task = self.deserialize_task(data)
@@ -442,12 +457,24 @@ class Huey:
     def __bool__(self) -> bool:
         return True  # an empty queue is still a queue
 
+    def running(self) -> list[Task[Any]]:
+        """Return the tasks that workers are running, in this process and in others."""
+        return self.inspection.running()
+
+    def workers(self) -> list[WorkerInfo]:
+        """Return the workers that are alive, in this process and in others."""
+        return self.inspection.workers()
+
+    def task_info(self, task_id: str) -> TaskInfo:
+        """Return what is known of the task with an id: its status, and who runs it."""
+        return self.inspection.info(task_id)
+
     def move_due(self, limit: int = 1000) -> int:
         """Move tasks that are due from the schedule to the queue; return how many."""
         tell = self._tell_moved if self.events.enabled else None
         moved = self.storage.move_due(from_timestamp(time.time()), limit, tell)
         if self.signals:
-            for task in self._readable(moved):
+            for task in self.readable(moved):
                 self.signals.send(SIGNAL_ENQUEUED, task)
         return len(moved)
 
@@ -478,7 +505,7 @@ class Huey:
         of = self.events.of
         return [
             event
-            for task in self._readable(moved)
+            for task in self.readable(moved)
             for event in of("enqueued", task, retries=task.retries)
         ]
 
@@ -605,6 +632,39 @@ class Huey:
         when = None if until is None else normalize_time(eta=until, utc=self.utc)
         self.revocations.revoke(revocation_key(subject), when, once)
 
+    # -- one at a time, and so many per window -------------------------------------------------
+
+    def lock_task(self, lock_name: str, ttl: float | None = None) -> TaskLock:
+        """Return a lock for tasks: a decorator, directly above the function, or a ``with``.
+
+        A task that finds it taken does not wait: it is tried again if it has retries, and dropped
+        otherwise. The lock is free when its task ends, however it ends, and when its process dies.
+
+        :param lock_name: whoever uses the name shares the lock.
+        :param ttl: seconds after which other hosts take a process for dead of which they hear
+            nothing, None for the storage's own lease.
+        """
+        return self.locks.make(lock_name, ttl)
+
+    def is_locked(self, lock_name: str) -> bool:
+        """Say whether a lock is held."""
+        return lock_name in self.storage.locks()
+
+    def flush_locks(self, *names: str) -> set[str]:
+        """Free the locks of decorators and modules, and those named; return which were held."""
+        return self.locks.flush(*names)
+
+    def rate_limit(self, name: str, limit: int, per: float, retry: bool = True) -> RateLimit:
+        """Return a limit for tasks: a decorator, directly above the function, or a ``with``.
+
+        :param name: whoever uses the name shares the limit.
+        :param limit: how many turns there are in any ``per`` seconds.
+        :param per: seconds.
+        :param retry: put a task that finds no turn back to the schedule for when there is one,
+            which spends no retries; otherwise it fails with `RateLimitExceeded`.
+        """
+        return RateLimit(self, name, limit, per, retry=retry)
+
     # -- values -------------------------------------------------------------------------------
 
     @also_named(id="task_id")
@@ -687,6 +747,8 @@ class Huey:
 
     def restore_set_aside(self) -> int:
         """Put the messages set aside back on the queue; return how many."""
+        back = self.readable(message.data for message in self.storage.aside_items())
+        self.storage.write(Batch(endings=[(task.id, "") for task in back]))  # not over after all
         return self.storage.restore_aside()
 
     # -- time ---------------------------------------------------------------------------------

@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import os
 import queue
+import random
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from huey.constants import WORKER_THREAD, WORKER_TYPES
 from huey.drivers import ThreadDriver, Window
 from huey.exceptions import ConfigurationError
-from huey.executor import Tried
+from huey.executor import MOST_DELIVERIES, Tried, one_line
 from huey.storage.base import Batch, Claim
 from huey.tasks import Run
 
@@ -28,6 +31,7 @@ logger = logging.getLogger("huey.consumer")
 
 CLAIM_TIMEOUT = 1.0  # seconds that a worker waits for a message before it looks around
 MOVE_AT_ONCE = 1000  # due messages moved to the queue in one step
+FINISH_PATIENCE = 60.0  # seconds that a result is kept while the storage cannot be written
 CANCEL_PATIENCE = 0.5  # seconds a cancelled task has to notice, before it is interrupted
 STOP_PATIENCE = 5.0  # seconds an interrupted task has to end, before its worker is left behind
 
@@ -47,6 +51,7 @@ class Worker:
         self.name = name
         self.slot = slot
         self.stopping = False
+        self.most_deliveries = MOST_DELIVERIES
         self.run: Run | None = None
         self._window = Window()
         self._lock = threading.Lock()
@@ -83,12 +88,40 @@ class Worker:
         if claim is None:
             return
         try:
-            ours = self.huey.storage.finish(self.slot, claim, batch)
+            ours = self._finish(claim, batch)
         except BaseException:
             self._claim = claim  # in hand again, to be given back
             raise
         if not ours:
             logger.warning("worker %s: its message had been given to another one", self.name)
+
+    def _finish(self, claim: Claim, batch: Batch) -> bool:
+        """Write a batch; during an outage again and again, while the claim is kept.
+
+        After a minute, or when the worker is told to stop, the outage's error is raised: the
+        message is given back when that works again, and its task runs once more.
+        """
+        storage, deadline, pause = self.huey.storage, time.monotonic() + FINISH_PATIENCE, 0.0
+        while True:
+            try:
+                return storage.finish(self.slot, claim, batch)
+            except Exception as error:
+                waited = time.monotonic() > deadline or self.stopping
+                if waited or not storage.is_outage(error):
+                    raise
+                if not pause:
+                    logger.warning("worker %s keeps a result: %s", self.name, one_line(error))
+            pause = min(max(0.05, 2 * pause), 2.0)
+            time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - only to spread retries
+
+    def register(self) -> None:
+        """Say in the storage that this worker has come online."""
+        facts = {"name": self.name, "host": socket.gethostname(), "pid": os.getpid()}
+        self.huey.storage.register(self.slot, {**facts, "started": time.time()})
+
+    def unregister(self) -> None:
+        """Say in the storage that this worker has ended."""
+        self.huey.storage.unregister(self.slot)
 
     def release(self) -> None:
         """Give the message in hand, if any, back to the queue as the next one."""
@@ -351,9 +384,13 @@ class Consumer:
 
     def _work(self, worker: Worker, stop: threading.Event) -> None:
         """Step until ``stop`` is set."""
+        with contextlib.suppress(Exception):  # in an outage; the steps tell of it
+            worker.register()
         self.huey.hooks["on_startup"].run()
         self._repeat(worker.step, stop)
         self.huey.hooks["on_shutdown"].run()
+        with contextlib.suppress(Exception):
+            worker.unregister()
 
     def _schedule(self, stop: threading.Event) -> None:
         """Step until ``stop`` is set."""

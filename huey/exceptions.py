@@ -2,16 +2,18 @@
 
 HueyException
     ConfigurationError          an option that cannot work, said when it is given
+        StorageError            the storage cannot be used at all: a corrupt file, a wrong password
     TaskLockedException         a lock that another task holds
+    RateLimitExceeded           a limit whose turns are taken
     ResultTimeout               the caller waited long enough
     CancelExecution             raised by a task or a hook: do not run, do not retry
     RetryTask                   raised by a task: run me again
-    StorageError                the storage cannot be used at all: a corrupt file, a wrong password
     UnreadableMessage           a message that this consumer cannot turn into a task
     TaskException               the task failed; its subclasses: it will never have a value
         TaskRevoked
         TaskExpired
         TaskCanceled
+        TaskLockedOut
         WorkerLost
 
 TaskInterrupt                   not a HueyException: what a worker raises inside a running task
@@ -35,11 +37,29 @@ class TaskLockedException(HueyException):
     """A task lock could not be acquired."""
 
 
+class RateLimitExceeded(HueyException):
+    """A rate limit has no turn left.
+
+    :param key: the limit's name.
+    :param delay: seconds until there is a turn.
+    :param retry: whether the task that meets it goes back to the schedule until then.
+    """
+
+    def __init__(self, key: str, delay: float, retry: bool = True) -> None:
+        super().__init__(key, delay, retry)
+        self.key = key
+        self.delay = delay
+        self.retry = retry
+
+    def __str__(self) -> str:
+        return f"the rate limit {self.key!r} is used up, the next turn is in {self.delay:.3g} s"
+
+
 class ResultTimeout(HueyException):
     """The result was not ready when the time to wait for it was over."""
 
 
-class StorageError(HueyException):
+class StorageError(ConfigurationError):
     """The storage cannot be used, and trying again would not help.
 
     The message names the file or the server and says what to do.
@@ -47,7 +67,15 @@ class StorageError(HueyException):
 
 
 class UnreadableMessage(HueyException):
-    """A message names no known task, or is no message at all."""
+    """A message names no known task, or is no message at all.
+
+    :param msg: why.
+    :param task_id: the task's id if that at least could be read.
+    """
+
+    def __init__(self, msg: str, task_id: str | None = None) -> None:
+        super().__init__(msg)
+        self.task_id = task_id
 
 
 class CancelExecution(HueyException):
@@ -108,6 +136,10 @@ class TaskExpired(TaskException):
 
 class TaskCanceled(TaskException):
     """The task was cancelled, by a hook, by itself or by ``Result.cancel()``."""
+
+
+class TaskLockedOut(TaskException):
+    """Another task held the lock, and there were no retries left, so the task was dropped."""
 
 
 class WorkerLost(TaskException):

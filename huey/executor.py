@@ -11,8 +11,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from huey import signals as S
-from huey.exceptions import CancelExecution, TaskException
+from huey.constants import AT_MOST_ONCE
+from huey.exceptions import (
+    CancelExecution,
+    RateLimitExceeded,
+    StorageError,
+    TaskException,
+    UnreadableMessage,
+)
 from huey.lifecycle import Admission, Ending, Outcome, admit, judge
+from huey.locks import free_all
 from huey.results import SKIPPED, Error
 from huey.storage.base import Aside, Batch, Claim
 from huey.tasks import Run, Task, running
@@ -23,7 +31,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("huey.executor")
 
-MOST_DELIVERIES = 3  # a message whose worker died so often is not tried any more
+MOST_DELIVERIES = 3
 
 
 class Tried(NamedTuple):
@@ -39,6 +47,7 @@ class Host(Protocol):
     name: str
     stopping: bool
     run: Run | None
+    most_deliveries: int  # a message whose worker died so often is not tried any more
 
     def call(self, run: Run, func: Callable[[], Any]) -> Tried:
         """Call ``func``, which others may interrupt meanwhile, and say what came of it."""
@@ -58,6 +67,7 @@ class Inline:
 
     name = "here"
     stopping = False
+    most_deliveries = MOST_DELIVERIES
 
     def __init__(self, huey: Huey) -> None:
         self.huey = huey
@@ -99,14 +109,24 @@ class Executor:
         try:
             task = self.huey.deserialize_task(claim.data)
         except BaseException as error:  # unpickling may raise anything, SystemExit included
-            reason = printable(one_line(error))
-            logger.error("a message cannot be read and is set aside: %s", reason)
-            host.finish(Batch(aside=[Aside(claim.data, reason, claim.priority)]))
+            self._set_aside(claim, error, host)
             return
-        if claim.deliveries >= MOST_DELIVERIES:
+        if claim.deliveries >= (1 if self._at_most_once(task) else host.most_deliveries):
             self._give_up(task, claim, host)
         else:
             self.huey.execute(task, host=host)
+
+    def _set_aside(self, claim: Claim, error: BaseException, host: Host) -> None:
+        reason = printable(one_line(error))
+        logger.error("a message cannot be read and is set aside: %s", reason)
+        endings = []
+        if isinstance(error, UnreadableMessage) and error.task_id:
+            endings = [(error.task_id, "aside")]
+        aside = Aside(claim.data, reason, claim.priority)
+        host.finish(Batch(aside=[aside], endings=endings))
+
+    def _at_most_once(self, task: Task[Any]) -> bool:
+        return task.default_at_most_once or self.huey.delivery == AT_MOST_ONCE
 
     def execute(
         self, task: Task[Any], now: datetime.datetime | None = None, host: Host | None = None
@@ -152,8 +172,20 @@ class Executor:
             huey.hooks["post_execute"].run(task, tried.value, tried.error)
         finally:
             running.reset(token)
-        self._conclude(run, host, tried, outcome, duration)
+            self._free_locks(run)
+        try:
+            self._conclude(run, host, tried, outcome, duration)
+        finally:
+            self._free_locks(run)
         return tried.value
+
+    def _free_locks(self, run: Run) -> None:
+        """Free what a task took and did not give back, so that what follows finds it free."""
+        if run.held:
+            try:
+                free_all(run)
+            except Exception:  # the storage is away: later again
+                logger.exception("locks of %s cannot be given back", run.task)
 
     def _try(self, run: Run, host: Host) -> Tried:
         try:
@@ -176,7 +208,14 @@ class Executor:
                 raise
             tried, outcome = Tried(error=error), Outcome(Ending.ERROR)
             batch, after = self._follow_up(run.task, tried, outcome, duration)
-        host.finish(batch._replace(events=[*story, *batch.events]) if story else batch)
+        try:
+            host.finish(batch._replace(events=[*story, *batch.events]))
+        except Exception as error:  # what the storage does not take, perhaps it is too large
+            if isinstance(error, StorageError) or self.huey.storage.is_outage(error):
+                raise
+            tried, outcome = Tried(error=error), Outcome(Ending.ERROR)
+            batch, after = self._follow_up(run.task, tried, outcome, duration)
+            host.finish(batch)
         if run.canceled and outcome.retries is None:
             self.huey.restore_by_id(run.task.id)  # nothing is left to keep from running
         self._log(run.task, tried, outcome, duration)
@@ -237,6 +276,8 @@ class Executor:
             return batch._replace(results=self._failure(task, tried.error)) if told else batch
         if outcome.ending is Ending.CANCELED:
             return Batch(endings=_endings(task, "canceled"), events=events + self._skip(task))
+        if outcome.ending is Ending.LOCKED:
+            return Batch(endings=_endings(task, "locked"), events=events + self._skip(task))
         if outcome.ending is Ending.COMPLETE:
             results, ending = self._value(task, tried.value), "none"
         else:
@@ -319,8 +360,10 @@ class Executor:
         )
 
     def _signal(self, task: Task[Any], tried: Tried, outcome: Outcome) -> None:
-        args = (tried.error,) if outcome.ending is Ending.ERROR else ()
-        self.huey.signals.send(outcome.ending.value, task, *args)
+        failed = outcome.ending is Ending.ERROR
+        if failed and isinstance(tried.error, RateLimitExceeded):
+            self.huey.signals.send(S.SIGNAL_RATE_LIMITED, task)
+        self.huey.signals.send(outcome.ending.value, task, *((tried.error,) if failed else ()))
         if outcome.retries is not None:
             self.huey.signals.send(S.SIGNAL_RETRYING, task)
 
@@ -329,18 +372,28 @@ class Executor:
             logger.info("%s done in %.3f s", task, duration)
         elif outcome.ending is Ending.CANCELED:
             logger.warning("%s was cancelled", task)
+        elif outcome.ending is Ending.RATE_LIMITED:
+            logger.info("%s has to wait: %s", task, tried.error)
+        elif outcome.ending is Ending.LOCKED and outcome.retries is not None:
+            logger.warning("%s is locked out: %s", task, tried.error)
+        elif outcome.ending is Ending.LOCKED:
+            logger.error("%s is locked out and dropped: %s", task, tried.error)
         else:
             logger.error("%s failed:\n%s", task, format_traceback(tried.error))
-        if outcome.retries is not None:
+        if outcome.retries is not None and outcome.ending is not Ending.RATE_LIMITED:
             logger.warning("%s will be tried again, retries left: %s", task, task.retries)
 
     def _interrupted(self, run: Run, host: Host) -> None:
         """Put a task back that the end of its worker interrupted, first in the queue."""
         story = self.huey.events.collect(run) + self.huey.events.of("interrupted", run.task)
-        if story:
-            self.huey.storage.append_events(story)
-        host.release()
-        logger.warning("%s was interrupted and goes back to the queue", run.task)
+        if self._at_most_once(run.task):
+            host.finish(Batch(endings=_endings(run.task, "lost"), events=story))
+            logger.warning("%s was interrupted and is not run again", run.task)
+        else:
+            if story:
+                self.huey.storage.append_events(story)
+            host.release()
+            logger.warning("%s was interrupted and goes back to the queue", run.task)
         self.huey.signals.send(S.SIGNAL_INTERRUPTED, run.task)
 
     def _schedule(self, task: Task[Any], eta: datetime.datetime, host: Host) -> None:

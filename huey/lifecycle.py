@@ -6,7 +6,13 @@ import datetime
 import enum
 from typing import NamedTuple
 
-from huey.exceptions import CancelExecution, RetryTask, TaskInterrupt, TaskLockedException
+from huey.exceptions import (
+    CancelExecution,
+    RateLimitExceeded,
+    RetryTask,
+    TaskInterrupt,
+    TaskLockedException,
+)
 
 
 class Admission(enum.Enum):
@@ -45,6 +51,7 @@ class Ending(enum.Enum):
     ERROR = "error"
     CANCELED = "canceled"
     LOCKED = "locked"
+    RATE_LIMITED = "rate_limited"
     INTERRUPTED = "interrupted"
 
 
@@ -81,6 +88,8 @@ def judge(
         return Outcome(Ending.CANCELED if asked else Ending.ERROR)
     if isinstance(error, RetryTask):
         return Outcome(Ending.ERROR, retries, error.delay, error.eta)
+    if isinstance(error, RateLimitExceeded) and error.retry:
+        return Outcome(Ending.RATE_LIMITED, retries, error.delay)
     left = retries - 1 if retries > 0 else None
     if isinstance(error, CancelExecution):
         if error.retry is False:

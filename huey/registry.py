@@ -148,7 +148,8 @@ class Registry:
             known = ", ".join(sorted(self._classes)) or "none"
             raise UnreadableMessage(
                 f"no task named {name!r} is known here (known: {known}): "
-                f"import the module that defines it where the consumer starts"
+                f"import the module that defines it where the consumer starts",
+                getattr(message, "id", None),
             )
         return task_class(
             message.args,

@@ -12,9 +12,11 @@ from huey.exceptions import (
     TaskCanceled,
     TaskException,
     TaskExpired,
+    TaskLockedOut,
     TaskRevoked,
     WorkerLost,
 )
+from huey.utils import Error as Error
 
 if TYPE_CHECKING:
     import datetime
@@ -35,19 +37,18 @@ _NO_VALUE: dict[str, tuple[type[TaskException], str]] = {
     "expired": (TaskExpired, "the task expired before a worker was free"),
     "canceled": (TaskCanceled, "the task was cancelled"),
     "skipped": (TaskCanceled, SKIPPED),
+    "locked": (TaskLockedOut, "the task was locked out and dropped, as it had no retries left"),
     "lost": (WorkerLost, "its worker died too often, or its queue was given up"),
     "error": (TaskException, "the task failed; its error was not kept, as results=False"),
+    "taken": (
+        TaskException,
+        "the value was taken by another reader: with get(preserve=True) it stays for others",
+    ),
+    "aside": (
+        TaskException,
+        "no consumer could read the task's message; Huey.set_aside() lists it with the reason",
+    ),
 }
-
-
-class Error:
-    """What stands in the result store for a task that failed."""
-
-    def __init__(self, metadata: dict[str, Any]) -> None:
-        self.metadata = metadata
-
-    def __repr__(self) -> str:
-        return f"<Error: {self.metadata.get('error')}>"
 
 
 def raise_ending(ending: str, task_id: str) -> None:
@@ -104,7 +105,8 @@ class Result(Generic[R]):
         :param preserve: leave the value in the result store for others.
         :raises ResultTimeout: if the time is over.
         :raises TaskException: if the task failed; when blocking, a subclass of it if the task
-            was revoked, expired, was cancelled or lost its worker, and so never has a value.
+            was revoked, expired, was cancelled, was locked out or lost its worker, and so never
+            has a value.
         """
         if self._value is EmptyData:
             if blocking:
@@ -120,11 +122,17 @@ class Result(Generic[R]):
         if self._value is not EmptyData:
             return True
         storage = self.huey.storage
-        return storage.has_data_for_key(self.id) or storage.peek_ending(self.id) is not None
+        return storage.has_data_for_key(self.id) or bool(storage.peek_ending(self.id))
+
+    def status(self) -> str:
+        """Return how it stands with the task, in a word, see `huey.inspection.TaskInfo`."""
+        if self._value is not EmptyData:
+            return "error" if isinstance(self._value, Error) else "complete"
+        return self.huey.task_info(self.id).status
 
     def _look(self, preserve: bool) -> bool:
         """Read the result store once; True if something was there."""
-        read = self.huey.storage.peek_data if preserve else self.huey.storage.pop_data
+        read = self.huey.storage.peek_data if preserve else self.huey.storage.take_result
         data = read(self.id)
         if data is EmptyData:
             return False
@@ -143,7 +151,7 @@ class Result(Generic[R]):
         if self._look(preserve):
             return True
         ending = self.huey.storage.peek_ending(self.id)
-        if ending is None:
+        if not ending:
             return False
         raise_ending(ending, self.id)
         self._value = None

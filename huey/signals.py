@@ -14,6 +14,7 @@ SIGNAL_EXECUTING: Final = "executing"
 SIGNAL_EXPIRED: Final = "expired"
 SIGNAL_INTERRUPTED: Final = "interrupted"
 SIGNAL_LOCKED: Final = "locked"
+SIGNAL_RATE_LIMITED: Final = "rate_limited"
 SIGNAL_RETRYING: Final = "retrying"
 SIGNAL_REVOKED: Final = "revoked"
 SIGNAL_SCHEDULED: Final = "scheduled"
@@ -27,6 +28,7 @@ ALL_SIGNALS: Final = (
     SIGNAL_EXPIRED,
     SIGNAL_INTERRUPTED,
     SIGNAL_LOCKED,
+    SIGNAL_RATE_LIMITED,
     SIGNAL_RETRYING,
     SIGNAL_REVOKED,
     SIGNAL_SCHEDULED,

@@ -49,6 +49,7 @@ class Task(Generic[R]):
     default_retry_delay: float = 0
     default_priority: float | None = None
     default_expires: Expires | None = None
+    default_at_most_once: bool = False
     default_retry_backoff: float = 0
     periodic: bool = False
 
@@ -194,6 +195,7 @@ class Run:
         self.started = time.time()
         self.canceled = False
         self.over = False
+        self.held: dict[str, tuple[Any, str]] = {}  # locks that it has taken, see `huey.locks`
         self._wake = wake
         self._lock = threading.Lock()
         self._awake = False
@@ -277,7 +279,7 @@ class TaskWrapper(Generic[P, R]):
     :param name: replaces the function's name; the module stays the prefix.
     :param task_base: base class of the tasks.
     :param settings: further defaults of the tasks: ``priority``, ``expires``,
-        ``retry_backoff``.
+        ``retry_backoff``, ``at_most_once``.
     """
 
     def __init__(
@@ -303,12 +305,12 @@ class TaskWrapper(Generic[P, R]):
         functools.update_wrapper(self, func, updated=())
 
     def _make_class(self, base: type[Task[Any]], settings: dict[str, Any]) -> type[Task[R]]:
-        func, context = self.func, self.context
+        wrapper, func, context = self, self.func, self.context
 
-        def execute(task: Task[R]) -> R:
+        def execute(task: Task[R]) -> R:  # of the wrapper, to which a decorator may add
             if context:
-                return func(*task.args, **{**task.kwargs, "task": task})
-            return func(*task.args, **task.kwargs)
+                return wrapper.func(*task.args, **{**task.kwargs, "task": task})
+            return wrapper.func(*task.args, **task.kwargs)
 
         module = getattr(func, "__module__", None) or "__main__"
         attributes: dict[str, Any] = {

@@ -10,7 +10,7 @@ import reprlib
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 UTC = datetime.UTC
 
@@ -18,6 +18,20 @@ UTC = datetime.UTC
 _ids = random.Random()  # noqa: S311 - identifiers, not secrets
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_ids.seed)
+
+
+class Error(NamedTuple):
+    """What stands in the result store for a task that failed.
+
+    Its shape and this class's import path are huey's, so that readers of both understand it.
+
+    :param metadata: ``error`` (one line), ``retries`` (left), ``traceback`` (text), ``task_id``.
+    """
+
+    metadata: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"<Error: {self.metadata.get('error')}>"
 
 
 def make_id() -> str:

@@ -22,7 +22,7 @@ ENGINE = """
     storage.memory storage.statements
     storage.sqlite storage.redis storage.file
     storage
-    revocations locks limits events
+    revocations locks limits inspection events
     executor drivers logs
     consumer consumer_options
     api

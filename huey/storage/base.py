@@ -314,7 +314,7 @@ class BaseStorage:
 
         Then the same call may succeed later; for any other error it would fail again.
         """
-        return isinstance(error, (ConnectionError, TimeoutError))
+        return isinstance(error, OSError)
 
     def wake_claims(self) -> None:
         """End every `claim` of this process that is waiting."""
@@ -488,7 +488,7 @@ class BaseStorage:
 
         :param after: a cursor; None for the oldest event kept.
         :param limit: at most so many.
-        :param timeout: if there are none, wait for one so many seconds.
+        :param timeout: if there are none, wait for one so many seconds; may end early with none.
         """
         if timeout:
             time.sleep(timeout)

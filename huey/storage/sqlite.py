@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from huey.constants import EmptyData
-from huey.exceptions import ConfigurationError
+from huey.exceptions import ConfigurationError, StorageError
 from huey.storage import statements
 from huey.storage.base import NOTHING, Aside, BaseStorage, Batch, Claim, Join, Tell, Waiter
 from huey.storage.liveness import Liveness
@@ -28,6 +28,20 @@ _TRIM_EVERY = 500  # appended events or endings between two looks at how many th
 # Woken by their doorbell, workers still look by themselves this often (seconds): producers that
 # know nothing of doorbells may write to the same file.
 _LOOK_AGAIN = 0.5
+
+# What Sqlite calls errors after which the file is lost, and those that may pass.
+_CORRUPT = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+_PASSING = (
+    "SQLITE_BUSY",
+    "SQLITE_LOCKED",
+    "SQLITE_FULL",
+    "SQLITE_IOERR",
+    "SQLITE_READONLY",
+    "SQLITE_CANTOPEN",
+    "SQLITE_PROTOCOL",
+    "SQLITE_NOMEM",
+)
+
 _IDLE = ""  # the key that idle workers wait for, one of whom a message wakes
 _NEW = "new"  # the key that readers of events wait for, all of whom an event wakes
 
@@ -187,6 +201,11 @@ class SqliteStorage(BaseStorage):
 
     def wake_claims(self) -> None:
         self._idle_bell.ring_all()
+
+    def is_outage(self, error: BaseException) -> bool:
+        if isinstance(error, sqlite3.OperationalError):
+            return _errorname(error).startswith(_PASSING)
+        return isinstance(error, OSError)
 
     # -- several things in one step -----------------------------------------------------------
 
@@ -427,7 +446,18 @@ class SqliteStorage(BaseStorage):
         with self._lock:
             if self._connection is None:
                 self._connection = self._connect()
-            yield self._connection
+            try:
+                yield self._connection
+            except sqlite3.DatabaseError as error:
+                if _errorname(error).startswith(_CORRUPT):
+                    raise self._unusable(error) from error
+                raise
+
+    def _unusable(self, error: Exception) -> StorageError:
+        return StorageError(
+            f"{self.filename} cannot be used any more: {error}. Stop what uses it, then restore it "
+            f"from a copy or move it away; 'sqlite3 FILE .recover' reads what is left of it"
+        )
 
     def _execute(self, sql: str, parameters: Any = ()) -> list[Any]:
         with self._db() as db:
@@ -463,7 +493,7 @@ class SqliteStorage(BaseStorage):
         except (OSError, sqlite3.DatabaseError) as error:
             if db is not None:
                 db.close()
-            raise ConfigurationError(
+            raise StorageError(
                 f"cannot use {self.filename} as a queue: {error}. "
                 f"Check that the folder exists, that it can be written to, and that the file is "
                 f"a Sqlite database, or give another filename"
@@ -624,6 +654,10 @@ class SqliteStorage(BaseStorage):
         left = count - self._idle_bell.ring_some(_IDLE, count)
         for _ in range(min(left, 64)):
             self._idle_bell.tell()
+
+
+def _errorname(error: sqlite3.Error) -> str:
+    return getattr(error, "sqlite_errorname", None) or ""
 
 
 def _limit(limit: int | None) -> int:

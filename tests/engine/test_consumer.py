@@ -297,7 +297,7 @@ def failing(func, *errors):
     return call
 
 
-@pytest.mark.parametrize("verb", ["claim", "finish", "recover", "move_due"])
+@pytest.mark.parametrize("verb", ["claim", "recover", "move_due"])
 def test_a_storage_that_fails_for_a_moment_costs_one_turn(huey, monkeypatch, caplog, verb):
     monkeypatch.setattr(huey.storage, verb, failing(getattr(huey.storage, verb), OSError("full")))
     double = huey.task(name="double")(lambda n: 2 * n)
@@ -310,7 +310,25 @@ def test_a_storage_that_fails_for_a_moment_costs_one_turn(huey, monkeypatch, cap
     assert huey.storage.inflight() == 0
 
 
-def test_a_result_that_cannot_be_stored_now_is_computed_again(huey, monkeypatch, caplog):
+def test_a_result_that_cannot_be_stored_now_is_kept_until_it_can(huey, monkeypatch, caplog):
+    errors = [OSError("full")] * 3
+    monkeypatch.setattr(huey.storage, "finish", failing(huey.storage.finish, *errors))
+    runs = []
+
+    @huey.task()
+    def count():
+        runs.append(1)
+        return len(runs)
+
+    with huey.create_consumer():
+        assert count().get(blocking=True, timeout=PATIENCE) == 1
+
+    assert caplog.text.count("keeps a result: OSError: full") == 1
+    assert (len(huey), huey.storage.inflight()) == (0, 0)
+
+
+def test_a_result_that_cannot_be_stored_for_long_is_computed_again(huey, monkeypatch):
+    monkeypatch.setattr("huey.consumer.FINISH_PATIENCE", -1)
     finish, release = huey.storage.finish, huey.storage.release
     monkeypatch.setattr(huey.storage, "finish", failing(finish, OSError("full")))
     monkeypatch.setattr(huey.storage, "release", failing(release, OSError("full"), OSError("full")))

@@ -1,0 +1,1 @@
+"""Things beside the queue that some applications like to have."""

@@ -1,0 +1,15 @@
+"""Every storage that outlives a process, with an application on it that is about to be killed."""
+
+import pytest
+from rig import rig
+
+OPEN = {
+    "sqlite": lambda folder: ("SqliteHuey", {"filename": str(folder / "huey.db")}),
+}
+
+
+@pytest.fixture(params=OPEN)
+def faults(request, tmp_path):
+    with rig(OPEN[request.param](tmp_path), tmp_path) as one:
+        one.title = request.param
+        yield one
