@@ -5,14 +5,10 @@ import time
 from functools import partial
 
 import pytest
+from kinds import MAKE
 
-from huey import MemoryHuey, SqliteHuey
+from huey import MemoryHuey
 from huey.consumer import Worker
-
-MAKE = {
-    "memory": lambda folder, **options: MemoryHuey("test", **options),
-    "sqlite": lambda folder, **options: SqliteHuey("test", filename=folder / "huey.db", **options),
-}
 
 
 @pytest.fixture(params=MAKE)
