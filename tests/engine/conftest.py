@@ -5,30 +5,19 @@ import time
 from functools import partial
 
 import pytest
+from kinds import kinds, maker
 
-from huey import FileHuey, MemoryHuey, PriorityRedisHuey, RedisHuey, SqliteHuey
+from huey import MemoryHuey
 from huey.consumer import Worker
 
-MAKE = {
-    "memory": lambda folder, **options: MemoryHuey("test", **options),
-    "sqlite": lambda folder, **options: SqliteHuey("test", filename=folder / "huey.db", **options),
-    "file": lambda folder, **options: FileHuey("test", path=folder / "queue", **options),
-}
 
-
-ON_REDIS = {"redis": RedisHuey, "priority-redis": PriorityRedisHuey}
-
-
-@pytest.fixture(params=[*MAKE, *ON_REDIS])
+@pytest.fixture(params=kinds("redis-expire", "priority-redis-expire"))
 def make_huey(request, tmp_path):
     """Make a Huey with options; all are stopped and closed afterwards."""
     threads = set(threading.enumerate())
     made = []
-    if request.param in ON_REDIS:
-        url = request.getfixturevalue("redis_server").url
-        open_huey = partial(ON_REDIS[request.param], "test", url=url)
-    else:
-        open_huey = partial(MAKE[request.param], tmp_path)
+    url = lambda: request.getfixturevalue("redis_server").url  # noqa: E731
+    open_huey = maker(request.param, tmp_path, url)
 
     def make(**options):
         made.append(open_huey(**options))
