@@ -321,7 +321,9 @@ class Executor:
         serializer = self.huey.serializer
         try:
             serializer.deserialize(serializer.serialize(error))
-        except Exception:
+        except BaseException as problem:
+            if is_ctrl_c(problem):
+                raise
             return TaskException(error_metadata(task, error).metadata)
         return error
 

@@ -18,6 +18,21 @@ Validate = Callable[[datetime.datetime], bool]
 
 logger = logging.getLogger("huey.registry")
 
+_number = (int, float, type(None))
+_moment = (datetime.datetime, type(None))
+_FIELDS: dict[str, tuple[type, ...]] = {  # what a field may be; a worker relies on it
+    "id": (str, type(None)),
+    "eta": _moment,
+    "retries": _number,
+    "retry_delay": _number,
+    "priority": _number,
+    "args": (tuple, list, type(None)),
+    "kwargs": (dict, type(None)),
+    "expires": (*_number, datetime.timedelta, datetime.datetime),
+    "expires_resolved": _moment,
+    "retry_backoff": _number,
+}
+
 
 class Message(NamedTuple):
     """A task as it travels.
@@ -128,8 +143,9 @@ class Registry:
         :raises UnreadableMessage: if it is no message, or names a task unknown here.
         """
         name = getattr(message, "name", None)
-        if name is None:
+        if not isinstance(name, str):
             raise UnreadableMessage(f"not a task message but a {type(message).__name__}")
+        _check(message)
         task_class = self._classes.get(name)
         if task_class is None:
             known = ", ".join(sorted(self._classes)) or "none"
@@ -154,3 +170,11 @@ class Registry:
             retry_backoff=getattr(message, "retry_backoff", None),
             timeout=message.timeout,
         )
+
+
+def _check(message: Any) -> None:
+    for field, kinds in _FIELDS.items():
+        value = getattr(message, field, None)
+        if not isinstance(value, kinds):
+            kind = type(value).__name__
+            raise UnreadableMessage(f"a task message whose {field} cannot be a {kind}")
