@@ -11,7 +11,7 @@ BROWSER_ARG = $(shell test "$$(uname)" = Linux && test -z "$$DISPLAY$$WAYLAND_DI
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab test fast faults lint bench
+.PHONY: help docs lab test fast faults lint bench
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,12 @@ bench: ## measure: how long from enqueue to result
 	@tools/setup fast
 	@echo "== benchmarks.latency"
 	@$(RUN) benchmarks.latency
+
+docs: ## the manual, in docs/_build/html; a warning is an error
+	@tools/setup docs
+	@echo "== sphinx"
+	@$(RUN) sphinx -q -W --keep-going -d docs/_build/read -b doctest docs docs/_build/doctest
+	@$(RUN) sphinx -q -W --keep-going -d docs/_build/read -b html docs docs/_build/html
 
 define lint
 	@echo "== ruff check"

@@ -2,7 +2,17 @@
 
 import logging
 
-from huey.api import Huey, MemoryHuey, SqliteHuey
+from huey.api import (
+    BlackHoleHuey,
+    FileHuey,
+    Huey,
+    MemoryHuey,
+    PriorityRedisExpireHuey,
+    PriorityRedisHuey,
+    RedisExpireHuey,
+    RedisHuey,
+    SqliteHuey,
+)
 from huey.composition import chord, group
 from huey.crontab import crontab
 from huey.events import progress, track
@@ -12,10 +22,16 @@ from huey.results import SKIPPED, Error
 from huey.tasks import current_task
 
 __all__ = [  # noqa: RUF022 - in plain order, as in the other doors
+    "BlackHoleHuey",
     "CancelExecution",
     "Error",
+    "FileHuey",
     "Huey",
     "MemoryHuey",
+    "PriorityRedisExpireHuey",
+    "PriorityRedisHuey",
+    "RedisExpireHuey",
+    "RedisHuey",
     "RetryTask",
     "SKIPPED",
     "SqliteHuey",

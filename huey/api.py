@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
+from huey import storage as storages
 from huey.composition import chord, group, plan
 from huey.constants import AT_LEAST_ONCE, AT_MOST_ONCE, EmptyData
+from huey.coroutines import is_coroutine_function
 from huey.crontab import crontab
 from huey.events import EventLog
 from huey.every import Every
@@ -28,7 +30,15 @@ from huey.results import ChordResult, Error, Result, ResultGroup
 from huey.revocations import Revocations, revocation_key
 from huey.serializer import ReferenceSerializer, Serializer
 from huey.signals import SIGNAL_ENQUEUED, Receiver, Signals
-from huey.storage import BaseStorage, Batch, Claim, MemoryStorage, SqliteStorage
+from huey.storage import (
+    BaseStorage,
+    Batch,
+    BlackHoleStorage,
+    Claim,
+    FileStorage,
+    MemoryStorage,
+    SqliteStorage,
+)
 from huey.storage.base import CHORD, CHORD_DONE, LIMIT, LOCK
 from huey.tasks import Expires, PeriodicTask, Task, TaskWrapper
 from huey.utils import (
@@ -36,6 +46,7 @@ from huey.utils import (
     from_timestamp,
     is_ctrl_c,
     is_filename,
+    is_path,
     make_id,
     normalize_time,
     printable,
@@ -210,8 +221,10 @@ class Huey:
         :param context: pass the task to the function as ``task=``.
         :param name: replaces the function's name; the module stays the prefix.
         :param expires: seconds, timedelta or datetime after which it is not worth running.
-        :param kwargs: further arguments of `TaskWrapper`, and ``retry_backoff``: the factor by
-            which ``retry_delay`` grows with each retry. With ``retry_delay=10`` and
+        :param kwargs: further arguments of `TaskWrapper`. ``timeout``: seconds that one try may
+            take before `TaskTimeout` is raised inside it; a call into C returns first, and in
+            immediate mode the task has to ask `Task.check_timeout`. ``retry_backoff``: the factor
+            by which ``retry_delay`` grows with each retry; with ``retry_delay=10`` and
             ``retry_backoff=2`` it waits 10, 20, 40 seconds. ``at_most_once=True``: never run
             again a task whose worker died; its caller gets `WorkerLost`.
         """
@@ -281,11 +294,18 @@ class Huey:
 
         def decorate(func: Callable[..., R]) -> TaskWrapper[..., R]:
             @functools.wraps(func)
-            def inside(*args: Any, **kwargs: Any) -> R:
+            def inside(*args: Any, **kwargs: Any) -> Any:
                 with obj as entered:
                     return func(entered, *args, **kwargs) if as_argument else func(*args, **kwargs)
 
-            return TaskWrapper(self, inside, retries, retry_delay, context, name, **kwargs)
+            @functools.wraps(func)
+            async def inside_later(*args: Any, **kwargs: Any) -> Any:
+                with obj as entered:
+                    value: Any = func(*(entered,) * as_argument, *args, **kwargs)
+                    return await value
+
+            wrapped = inside_later if is_coroutine_function(func) else inside
+            return TaskWrapper(self, wrapped, retries, retry_delay, context, name, **kwargs)
 
         return decorate
 
@@ -812,6 +832,79 @@ class SqliteHuey(Huey):
         if is_filename(name) and "filename" not in kwargs:
             kwargs["filename"], name = name, "huey"
         super().__init__(name, *args, **kwargs)
+
+
+class FileHuey(Huey):
+    """A Huey whose queue is a folder of files.
+
+    :param path: the folder; ``FileHuey('/data/queue')`` works too.
+
+    Further keyword arguments are those of `FileStorage`.
+    """
+
+    storage_class = FileStorage
+
+    def __init__(self, name: str = "huey", *args: Any, **kwargs: Any) -> None:
+        if is_path(name) and "path" not in kwargs:
+            kwargs["path"], name = name, "huey"
+        super().__init__(name, *args, **kwargs)
+
+
+class BlackHoleHuey(Huey):
+    """A Huey that swallows every task and runs none, for tests."""
+
+    storage_class = BlackHoleStorage
+
+
+class _Later:
+    """A storage class that is imported when it is asked for, and its client library with it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, huey: Huey | None, owner: type[Huey]) -> type[BaseStorage]:
+        found: type[BaseStorage] = getattr(storages, self._name)
+        return found
+
+
+def _later(name: str) -> Any:
+    return _Later(name)
+
+
+class RedisHuey(Huey):
+    """A Huey whose queue is a list on a Redis server; it ignores priorities.
+
+    Keyword arguments are those of `RedisStorage`: ``url``, or ``host``, ``port`` and so on.
+    """
+
+    storage_class = _later("RedisStorage")
+
+
+class PriorityRedisHuey(Huey):
+    """A Huey whose queue is a sorted set on a Redis server: by priority.
+
+    Keyword arguments are those of `RedisStorage`.
+    """
+
+    storage_class = _later("PriorityRedisStorage")
+
+
+class RedisExpireHuey(Huey):
+    """A `RedisHuey` whose results stay for a while, whoever reads them.
+
+    Keyword arguments are those of `RedisExpireStorage`, such as ``expire_time`` in seconds.
+    """
+
+    storage_class = _later("RedisExpireStorage")
+
+
+class PriorityRedisExpireHuey(Huey):
+    """A `PriorityRedisHuey` whose results stay for a while, whoever reads them.
+
+    Keyword arguments are those of `RedisExpireStorage`.
+    """
+
+    storage_class = _later("PriorityRedisExpireStorage")
 
 
 def _zone(name: str) -> datetime.tzinfo:

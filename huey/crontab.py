@@ -26,6 +26,7 @@ FIELDS: Final = (
     Field("month", 1, 12),
     Field("day_of_week", 0, 6),
 )
+"""The fields of a crontab in their order."""
 
 _LONGEST_MONTHS: Final = dict(enumerate((31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), start=1))
 _PART: Final = re.compile(r"(?:(\*)|(\d+)(?:-(\d+))?)(?:/(\d+))?")

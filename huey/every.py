@@ -39,6 +39,7 @@ def every(*, seconds: float = 0, minutes: float = 0, hours: float = 0) -> Every:
     consumer starts, then at the multiples of the period in epoch time: ``every(seconds=15)`` at
     seconds 0, 15, 30 and 45 of each minute. Periods that no consumer saw are not made up for.
 
+    >>> from huey import every
     >>> every(minutes=1, seconds=30)
     every(seconds=90)
 

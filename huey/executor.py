@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from huey import composition
 from huey import signals as S
 from huey.constants import AT_MOST_ONCE
+from huey.coroutines import is_coroutine, run_to_end
 from huey.exceptions import (
     CancelExecution,
     RateLimitExceeded,
     StorageError,
     TaskException,
+    TaskTimeout,
     UnreadableMessage,
 )
 from huey.lifecycle import Admission, Ending, Outcome, admit, judge
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from huey.api import Huey
 
 logger = logging.getLogger("huey.executor")
+
+_FAILED = (Ending.ERROR, Ending.TIMEOUT)
 
 MOST_DELIVERIES = 3
 
@@ -76,7 +80,8 @@ class Inline:
 
     def call(self, run: Run, func: Callable[[], Any]) -> Tried:
         try:
-            return Tried(value=func())
+            value = func()
+            return Tried(value=run_to_end(value) if is_coroutine(value) else value)
         except (Exception, SystemExit, GeneratorExit) as error:
             return Tried(error=error)
 
@@ -249,7 +254,11 @@ class Executor:
             self.huey.hooks["pre_execute"].run(run.task, passing=CancelExecution)
         except CancelExecution as error:
             return Tried(error=error)
-        return host.call(run, run.task.execute)
+        run.task.begin()
+        tried = host.call(run, run.task.execute)
+        if isinstance(tried.error, TaskTimeout) and not tried.error.args:  # thrown from outside
+            tried.error.args = run.task.overrun().args
+        return tried
 
     def _conclude(
         self, run: Run, host: Host, tried: Tried, outcome: Outcome, duration: float
@@ -301,7 +310,7 @@ class Executor:
             task.on_complete.extend(tried.value)
             composition.hand_on(task, task.on_complete)
             return task.on_complete
-        failed = outcome.ending is Ending.ERROR and outcome.retries is None
+        failed = outcome.ending in _FAILED and outcome.retries is None
         if failed and task.on_error is not None:
             task.on_error.extend(self._portable(task, tried.error))
             return task.on_error
@@ -312,7 +321,9 @@ class Executor:
         serializer = self.huey.serializer
         try:
             serializer.deserialize(serializer.serialize(error))
-        except Exception:
+        except BaseException as problem:
+            if is_ctrl_c(problem):
+                raise
             return TaskException(error_metadata(task, error).metadata)
         return error
 
@@ -419,7 +430,7 @@ class Executor:
         )
 
     def _signal(self, task: Task[Any], tried: Tried, outcome: Outcome) -> None:
-        failed = outcome.ending is Ending.ERROR
+        failed = outcome.ending in _FAILED
         if failed and isinstance(tried.error, RateLimitExceeded):
             self.huey.signals.send(S.SIGNAL_RATE_LIMITED, task)
         self.huey.signals.send(outcome.ending.value, task, *((tried.error,) if failed else ()))

@@ -18,14 +18,29 @@ Validate = Callable[[datetime.datetime], bool]
 
 logger = logging.getLogger("huey.registry")
 
+_number = (int, float, type(None))
+_moment = (datetime.datetime, type(None))
+_FIELDS: dict[str, tuple[type, ...]] = {  # what a field may be; a worker relies on it
+    "id": (str, type(None)),
+    "eta": _moment,
+    "retries": _number,
+    "retry_delay": _number,
+    "priority": _number,
+    "args": (tuple, list, type(None)),
+    "kwargs": (dict, type(None)),
+    "expires": (*_number, datetime.timedelta, datetime.datetime),
+    "expires_resolved": _moment,
+    "retry_backoff": _number,
+}
+
 
 class Message(NamedTuple):
     """A task as it travels.
 
     The fields, their order and this class's import path are those of huey's messages, so that
     producers and consumers of both understand each other. ``eta``, ``expires_resolved`` are naive
-    datetimes; ``retry_delay`` is the delay before the next try, whatever the first one was;
-    ``chord_config`` is our own, see `huey.composition`.
+    datetimes, ``timeout`` is in seconds; ``retry_delay`` is the delay before the next try, whatever
+    the first one was; ``chord_config`` is our own, see `huey.composition`.
     """
 
     id: str
@@ -117,7 +132,8 @@ class Registry:
             None if handler is None else self.create_message(handler),
             task.expires,
             task.expires_resolved,
-            chord_config=task.chord_config,
+            task.timeout,
+            task.chord_config,
             retry_backoff=task.retry_backoff,
         )
 
@@ -127,8 +143,9 @@ class Registry:
         :raises UnreadableMessage: if it is no message, or names a task unknown here.
         """
         name = getattr(message, "name", None)
-        if name is None:
+        if not isinstance(name, str):
             raise UnreadableMessage(f"not a task message but a {type(message).__name__}")
+        _check(message)
         task_class = self._classes.get(name)
         if task_class is None:
             known = ", ".join(sorted(self._classes)) or "none"
@@ -151,4 +168,13 @@ class Registry:
             expires_resolved=message.expires_resolved,
             chord_config=getattr(message, "chord_config", None),
             retry_backoff=getattr(message, "retry_backoff", None),
+            timeout=message.timeout,
         )
+
+
+def _check(message: Any) -> None:
+    for field, kinds in _FIELDS.items():
+        value = getattr(message, field, None)
+        if not isinstance(value, kinds):
+            kind = type(value).__name__
+            raise UnreadableMessage(f"a task message whose {field} cannot be a {kind}")

@@ -5,24 +5,22 @@ import time
 from functools import partial
 
 import pytest
+from kinds import kinds, maker
 
-from huey import MemoryHuey, SqliteHuey
+from huey import MemoryHuey
 from huey.consumer import Worker
 
-MAKE = {
-    "memory": lambda folder, **options: MemoryHuey("test", **options),
-    "sqlite": lambda folder, **options: SqliteHuey("test", filename=folder / "huey.db", **options),
-}
 
-
-@pytest.fixture(params=MAKE)
+@pytest.fixture(params=kinds("redis-expire", "priority-redis-expire"))
 def make_huey(request, tmp_path):
     """Make a Huey with options; all are stopped and closed afterwards."""
     threads = set(threading.enumerate())
     made = []
+    url = lambda: request.getfixturevalue("redis_server").url  # noqa: E731
+    open_huey = maker(request.param, tmp_path, url)
 
     def make(**options):
-        made.append(MAKE[request.param](tmp_path, **options))
+        made.append(open_huey(**options))
         return made[-1]
 
     yield make
@@ -53,7 +51,9 @@ def work_off():
 
     def work_off(huey):
         worker = Worker(huey, "by hand", f"hand.{id(huey)}")
-        return sum(1 for _ in iter(partial(worker.step, 0), False))
+        count = sum(1 for _ in iter(partial(worker.step, 0), False))
+        worker.close()
+        return count
 
     return work_off
 

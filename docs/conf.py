@@ -1,0 +1,60 @@
+"""How Sphinx builds these pages: ``make docs``."""
+
+import importlib.metadata
+
+from sphinx.util.nodes import make_refnode
+
+project = "huey-jupyter"
+author = copyright = "The huey-jupyter authors"
+version = release = importlib.metadata.version("huey-jupyter")
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.doctest", "myst_parser"]
+exclude_patterns = ["_build"]
+html_theme = "pydata_sphinx_theme"
+html_title = "huey-jupyter"
+html_show_sourcelink = False
+
+# `name` in a docstring leads to what has that name, or is just shown as code.
+default_role = "py:obj"
+add_module_names = False
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 90
+
+nitpicky = True  # a name that is on no page is a warning
+nitpick_ignore_regex = [
+    # Not ours, and their pages are not looked up: a build needs no network.
+    (
+        "py:.*",
+        r"(datetime|threading|collections|contextlib|logging|typing|types|argparse|numbers|queue)\..*",
+    ),
+    ("py:.*", r"(int|str|float|bool|bytes|dict|list|tuple|set|frozenset|type|object|None|Any)"),
+    (
+        "py:.*",
+        r"(callable|optional|Callable|Sequence|Iterable|Iterator|Mapping|AbstractContextManager)",
+    ),
+    # Ours, for those who read the code.
+    ("py:.*", r"huey\.(tasks\.Run|executor\.Host)"),
+    # Type variables and aliases.
+    (
+        "py:.*",
+        r"(.*\.)?(P|R|T|F|P\.args|P\.kwargs|Self|Final|Expires|Hook|Receiver|Item|Tell|Validate)",
+    ),
+    ("py:.*", r"(.*\.)?(Value|ScheduledItem|Waiter)"),
+]
+
+
+def find_by_its_last_name(app, env, node, contnode):
+    """Resolve a reference like `Result.get`, wherever the object stands."""
+    python = env.get_domain("py")
+    wanted = node.get("reftarget", "")
+    found = sorted(name for name in python.objects if name.endswith(f".{wanted}"))
+    if node.get("refdomain") != "py" or not wanted or not found:
+        return None
+    page = python.objects[found[0]].docname
+    return make_refnode(app.builder, node["refdoc"], page, found[0], contnode, found[0])
+
+
+def setup(app):
+    app.connect("missing-reference", find_by_its_last_name)

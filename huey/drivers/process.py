@@ -1,0 +1,213 @@
+"""Workers that are processes, kept alive by a supervisor that does nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import multiprocessing
+import signal
+import threading
+import time
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, NoReturn
+
+from huey.drivers import child
+from huey.drivers.base import Driver
+from huey.drivers.keeper import Timekeeper
+from huey.drivers.kids import Kid, can_fork, fork
+from huey.drivers.noted import Noted
+from huey.drivers.supervisor import ANSWER, LAST_WORD, Attended, Supervisor
+from huey.exceptions import ConfigurationError, StorageError
+
+if TYPE_CHECKING:
+    from huey.consumer import Consumer
+
+logger = logging.getLogger("huey.consumer")
+
+CHECK = 1.0  # seconds at most between two looks at a supervisor
+
+
+class ProcessDriver(Driver):
+    """Runs each worker, and the scheduler, in a process of its own.
+
+    In a process that only waits it supervises them itself; elsewhere another process does, or
+    where there is no fork a thread.
+    """
+
+    def __init__(self, consumer: Consumer) -> None:
+        super().__init__(consumer)
+        if self.huey.storage.keeps_objects:
+            raise ConfigurationError(
+                "process workers cannot see a queue in memory: use SqliteHuey, or another kind "
+                "of worker"
+            )
+        if not can_fork() and consumer.options.import_path is None:
+            raise ConfigurationError(
+                "without fork, process workers must import the Huey: give "
+                "create_consumer(import_path='module.huey'), or start huey_consumer"
+            )
+        self._driver: Driver = Deputy(consumer)
+
+    def start(self) -> None:
+        if self.here:
+            self._driver = Supervisor(self.consumer)
+        elif not can_fork():
+            self._driver = Attended(self.consumer)
+        self._driver.start()
+
+    def watch(self, noted: Noted) -> None:
+        self._driver.watch(noted)
+
+    def finish(self) -> None:
+        self._driver.finish()
+
+    def interrupt(self) -> None:
+        self._driver.interrupt()
+
+    def join(self, timeout: float | None) -> bool:
+        return self._driver.join(timeout)
+
+    def close(self) -> None:
+        self._driver.close()
+
+    def cancel(self, task_id: str) -> bool:
+        return self._driver.cancel(task_id)
+
+
+class Deputy(Driver):
+    """Has a supervisor in a process of its own, for a program that has other things to do.
+
+    A thread looks from time to time whether it lives.
+    """
+
+    def __init__(self, consumer: Consumer) -> None:
+        super().__init__(consumer)
+        self._lock = threading.Lock()
+        self._kid: Kid | None = None
+        self._finishing = False
+        self._keeper = Timekeeper()
+
+    def start(self) -> None:
+        with self._lock:
+            self._bear()
+        self._check_later()
+
+    def finish(self) -> None:
+        self._finishing = True
+        self._say(child.FINISH)
+
+    def interrupt(self) -> None:
+        self._say(child.INTERRUPT)
+
+    def join(self, timeout: float | None) -> bool:
+        deadline = math.inf if timeout is None else time.monotonic() + timeout + LAST_WORD
+        while self._kid is not None and self._kid.process.exit_code() is None:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def close(self) -> None:
+        if self._kid is None:
+            return
+        if not self.join(0):
+            self._kid.kill()
+            self.join(None)
+        self._keeper.close()
+        self._kid.channel.close()
+
+    def cancel(self, task_id: str) -> bool:
+        with self._lock:
+            if self._kid is None:
+                return False
+            self._kid.say(child.CANCEL, task_id.encode())
+            with contextlib.suppress(EOFError, OSError):
+                if self._kid.channel.poll(ANSWER + 1):
+                    return self._kid.channel.recv_bytes() == child.RUNNING
+        return False
+
+    def _bear(self) -> None:
+        ours, theirs = multiprocessing.Pipe()
+        process = fork(partial(_supervise, self.consumer, theirs, ours))
+        theirs.close()
+        self._kid = Kid(child.SCHEDULER, process, ours)
+
+    def _check_later(self) -> None:
+        options = self.consumer.options
+        if options.check_worker_health:
+            self._keeper.call_after(min(options.health_check_interval, CHECK), self._check)
+
+    def _check(self) -> None:
+        """Replace the supervisor if it has died, and its workers with it."""
+        with self._lock:
+            kid = self._kid
+            if kid is not None and not self._finishing and kid.process.exit_code() is not None:
+                logger.error("the supervisor (process %s) died and is replaced", kid.process.pid)
+                kid.channel.close()
+                self._bear()
+        self._check_later()
+
+    def _say(self, word: bytes) -> None:
+        with self._lock:
+            if self._kid is not None:
+                self._kid.say(word)
+
+
+def _supervise(consumer: Consumer, channel: Connection, hosts: Connection) -> NoReturn:
+    """Supervise in this process, until the host's word, its end or a signal.
+
+    :param hosts: the host's end of the channel, which this process must not keep open.
+    """
+    code = 1
+    try:
+        hosts.close()
+        child.ignore_the_terminal()
+        supervisor = Supervisor(consumer)
+        consumer.become(supervisor, _log_failure)
+        with Noted([signal.SIGTERM]) as noted:
+            child.unblock_signals()
+            supervisor.start()
+            word = _until_told(supervisor, channel, noted)
+            supervisor.finish()
+            while word == child.FINISH and not supervisor.join(0.1):
+                word = child.INTERRUPT if noted else _word(supervisor, channel) or word
+            if word != child.FINISH:
+                supervisor.interrupt()
+                supervisor.join(child.INTERRUPT_PATIENCE)
+            supervisor.close()
+        code = 0
+    except BaseException:
+        logger.exception("the supervisor ends, which it should not")
+    finally:
+        child.leave(code)
+
+
+def _log_failure(error: StorageError) -> None:
+    logger.critical("stopping: %s", error)
+
+
+def _until_told(supervisor: Supervisor, channel: Connection, noted: Noted) -> bytes:
+    """Supervise until it is time to end; return whether that is to finish or to interrupt."""
+    while supervisor.consumer.failure is None and noted.take() is None:
+        supervisor.turn(1.0, channel, noted.socket)
+        word = _word(supervisor, channel)
+        if word:
+            return word
+    return child.INTERRUPT
+
+
+def _word(supervisor: Supervisor, channel: Connection) -> bytes:
+    """Return what the host says about the end, if anything; do what else it wants."""
+    if not channel.poll():
+        return b""
+    try:
+        word, _, what = channel.recv_bytes().partition(b" ")
+    except (EOFError, OSError):  # the host is dead
+        return child.INTERRUPT
+    if word != child.CANCEL:
+        return word
+    known = supervisor.cancel(what.decode())
+    channel.send_bytes(child.RUNNING if known else child.NOT_RUNNING)
+    return b""
