@@ -2,24 +2,30 @@
 
 import logging
 
-from huey.api import Huey, MemoryHuey, SqliteHuey
+from huey.api import BlackHoleHuey, FileHuey, Huey, MemoryHuey, SqliteHuey
+from huey.composition import chord, group
 from huey.crontab import crontab
 from huey.events import progress, track
 from huey.every import every
 from huey.exceptions import CancelExecution, RetryTask
-from huey.results import Error
+from huey.results import SKIPPED, Error
 from huey.tasks import current_task
 
-__all__ = [
+__all__ = [  # noqa: RUF022 - in plain order, as in the other doors
+    "BlackHoleHuey",
     "CancelExecution",
     "Error",
+    "FileHuey",
     "Huey",
     "MemoryHuey",
     "RetryTask",
+    "SKIPPED",
     "SqliteHuey",
+    "chord",
     "crontab",
     "current_task",
     "every",
+    "group",
     "progress",
     "track",
 ]

@@ -10,9 +10,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
+from huey.composition import chord, group, plan
 from huey.constants import AT_LEAST_ONCE, AT_MOST_ONCE, EmptyData
+from huey.coroutines import is_coroutine_function
 from huey.crontab import crontab
 from huey.events import EventLog
 from huey.every import Every
@@ -23,11 +25,19 @@ from huey.inspection import Inspection, TaskInfo, WorkerInfo
 from huey.limits import RateLimit
 from huey.locks import Locks, TaskLock
 from huey.registry import Registry
-from huey.results import Error, Result, ResultGroup
+from huey.results import ChordResult, Error, Result, ResultGroup
 from huey.revocations import Revocations, revocation_key
 from huey.serializer import ReferenceSerializer, Serializer
 from huey.signals import SIGNAL_ENQUEUED, Receiver, Signals
-from huey.storage import BaseStorage, Batch, Claim, MemoryStorage, SqliteStorage
+from huey.storage import (
+    BaseStorage,
+    Batch,
+    BlackHoleStorage,
+    Claim,
+    FileStorage,
+    MemoryStorage,
+    SqliteStorage,
+)
 from huey.storage.base import CHORD, CHORD_DONE, LIMIT, LOCK
 from huey.tasks import Expires, PeriodicTask, Task, TaskWrapper
 from huey.utils import (
@@ -35,6 +45,7 @@ from huey.utils import (
     from_timestamp,
     is_ctrl_c,
     is_filename,
+    is_path,
     make_id,
     normalize_time,
     printable,
@@ -45,7 +56,9 @@ if TYPE_CHECKING:
     from huey.consumer import Consumer
 
 __all__ = [
+    "BlackHoleHuey",
     "Error",
+    "FileHuey",
     "Huey",
     "MemoryHuey",
     "PeriodicTask",
@@ -209,8 +222,10 @@ class Huey:
         :param context: pass the task to the function as ``task=``.
         :param name: replaces the function's name; the module stays the prefix.
         :param expires: seconds, timedelta or datetime after which it is not worth running.
-        :param kwargs: further arguments of `TaskWrapper`, and ``retry_backoff``: the factor by
-            which ``retry_delay`` grows with each retry. With ``retry_delay=10`` and
+        :param kwargs: further arguments of `TaskWrapper`. ``timeout``: seconds that one try may
+            take before `TaskTimeout` is raised inside it; a call into C returns first, and in
+            immediate mode the task has to ask `Task.check_timeout`. ``retry_backoff``: the factor
+            by which ``retry_delay`` grows with each retry; with ``retry_delay=10`` and
             ``retry_backoff=2`` it waits 10, 20, 40 seconds. ``at_most_once=True``: never run
             again a task whose worker died; its caller gets `WorkerLost`.
         """
@@ -280,11 +295,18 @@ class Huey:
 
         def decorate(func: Callable[..., R]) -> TaskWrapper[..., R]:
             @functools.wraps(func)
-            def inside(*args: Any, **kwargs: Any) -> R:
+            def inside(*args: Any, **kwargs: Any) -> Any:
                 with obj as entered:
                     return func(entered, *args, **kwargs) if as_argument else func(*args, **kwargs)
 
-            return TaskWrapper(self, inside, retries, retry_delay, context, name, **kwargs)
+            @functools.wraps(func)
+            async def inside_later(*args: Any, **kwargs: Any) -> Any:
+                with obj as entered:
+                    value: Any = func(*(entered,) * as_argument, *args, **kwargs)
+                    return await value
+
+            wrapped = inside_later if is_coroutine_function(func) else inside
+            return TaskWrapper(self, wrapped, retries, retry_delay, context, name, **kwargs)
 
         return decorate
 
@@ -351,12 +373,23 @@ class Huey:
 
     # -- queue and schedule -------------------------------------------------------------------
 
-    def enqueue(self, task: Task[R]) -> Result[R]:
+    @overload
+    def enqueue(self, task: Task[R]) -> Result[R]: ...
+
+    @overload
+    def enqueue(self, task: group) -> ResultGroup[Any]: ...
+
+    @overload
+    def enqueue(self, task: chord) -> ChordResult[Any]: ...
+
+    def enqueue(self, task: Any) -> Any:
         """Put a task on the queue and return the way to its value; None without result store.
 
         For a pipeline, made by `Task.then`, it returns a `ResultGroup` with the result of each
-        of its tasks.
+        of its tasks; for a `group` a `ResultGroup`, for a `chord` a `ChordResult`.
         """
+        if isinstance(task, (group, chord)):
+            return self._enqueue_whole(task)
         batch = self.prepare([task])
         self.signals.send(SIGNAL_ENQUEUED, task)  # first, or a worker's signal could overtake it
         if self._immediate:
@@ -366,15 +399,27 @@ class Huey:
         else:
             self.storage.enqueue(*batch.enqueue[0])
         results = [Result(self, one) for one in task.pipeline()] if self.results else []
-        found: Any = ResultGroup(results) if len(results) > 1 else next(iter(results), None)
-        return cast("Result[R]", found)
+        return ResultGroup(results) if len(results) > 1 else next(iter(results), None)
 
     def enqueue_many(self, tasks: Sequence[Task[R]]) -> ResultGroup[R]:
         """Put tasks on the queue in one step, where the storage can."""
         if self.enqueue_is_overridden():
             return ResultGroup([self.enqueue(task) for task in tasks])
-        group = make_id()
-        batch = self.prepare(tasks, group)
+        name = make_id()
+        self._enqueue_side_by_side(tasks, name)
+        return ResultGroup([Result(self, task) for task in tasks], name)
+
+    def _enqueue_whole(self, whole: group | chord) -> Any:
+        tasks, result = plan(self, whole)
+        if self.enqueue_is_overridden():
+            for task in tasks:
+                self.enqueue(task)
+        else:
+            self._enqueue_side_by_side(tasks, result.id)
+        return result
+
+    def _enqueue_side_by_side(self, tasks: Sequence[Task[Any]], name: str) -> None:
+        batch = self.prepare(tasks, name)
         if self.signals:
             for task in tasks:
                 self.signals.send(SIGNAL_ENQUEUED, task)
@@ -382,7 +427,6 @@ class Huey:
             self._run_now(batch)
         else:
             self.storage.write(batch)
-        return ResultGroup([Result(self, task) for task in tasks], group)
 
     def _run_now(self, batch: Batch) -> None:
         """Run in this thread what would be put on the queue, and what follows from it."""
@@ -789,6 +833,28 @@ class SqliteHuey(Huey):
         if is_filename(name) and "filename" not in kwargs:
             kwargs["filename"], name = name, "huey"
         super().__init__(name, *args, **kwargs)
+
+
+class FileHuey(Huey):
+    """A Huey whose queue is a folder of files.
+
+    :param path: the folder; ``FileHuey('/data/queue')`` works too.
+
+    Further keyword arguments are those of `FileStorage`.
+    """
+
+    storage_class = FileStorage
+
+    def __init__(self, name: str = "huey", *args: Any, **kwargs: Any) -> None:
+        if is_path(name) and "path" not in kwargs:
+            kwargs["path"], name = name, "huey"
+        super().__init__(name, *args, **kwargs)
+
+
+class BlackHoleHuey(Huey):
+    """A Huey that swallows every task and runs none, for tests."""
+
+    storage_class = BlackHoleStorage
 
 
 def _zone(name: str) -> datetime.tzinfo:

@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import logging
 import os
-import queue
 import random
 import signal
 import socket
@@ -14,12 +13,19 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from huey.constants import WORKER_THREAD, WORKER_TYPES
-from huey.drivers import ThreadDriver, Window
-from huey.exceptions import ConfigurationError
+from huey.constants import WORKER_THREAD
+from huey.consumer_options import Options
+from huey.coroutines import OwnLoop
+from huey.drivers import make_driver
+from huey.drivers.base import Driver
+from huey.drivers.caller import Caller
+from huey.drivers.keeper import Timekeeper
+from huey.drivers.noted import Noted
+from huey.drivers.window import AGAIN, Window
+from huey.exceptions import ConfigurationError, StorageError, TaskTimeout
 from huey.executor import MOST_DELIVERIES, Tried, one_line
 from huey.storage.base import Batch, Claim
 from huey.tasks import Run
@@ -44,16 +50,28 @@ class Worker:
     :param huey: whose queue.
     :param name: what people see, like ``thread 1``.
     :param slot: what the storage calls it, unique in this process.
+    :param caller: calls the tasks' functions, by default in the thread that steps.
+    :param keeper: calls when a task's time is over; without one, tasks have to look themselves.
     """
 
-    def __init__(self, huey: Huey, name: str, slot: str) -> None:
+    def __init__(
+        self,
+        huey: Huey,
+        name: str,
+        slot: str,
+        caller: Caller | None = None,
+        keeper: Timekeeper | None = None,
+    ) -> None:
         self.huey = huey
         self.name = name
         self.slot = slot
+        self.done = 0
         self.stopping = False
         self.most_deliveries = MOST_DELIVERIES
         self.run: Run | None = None
-        self._window = Window()
+        self._pid = os.getpid()
+        self._caller = caller or Caller(Window(), OwnLoop())
+        self._keeper = keeper
         self._lock = threading.Lock()
         self._claim: Claim | None = None
 
@@ -69,6 +87,7 @@ class Worker:
                 self.huey.executor.receive(claim, self)
         finally:
             self.run = None
+            self.done += 1
             self.release()  # what is still in hand was not finished, so somebody has to
         return True
 
@@ -76,11 +95,52 @@ class Worker:
         """Call a task's function; `interrupt` reaches it meanwhile."""
         if self.stopping:
             run.cancel()
-        return self._window.call(run, func)
+        call_off = self._set_timer(run)
+        tried = self._caller.call(run, func)
+        if os.getpid() != self._pid:
+            os._exit(0)  # a fork that the task made and that came back: one worker is enough
+        call_off()
+        return tried
 
     def interrupt(self, run: Run) -> bool:
         """Raise an exception inside a running task; False if it is over."""
-        return self._window.throw(run)
+        return self._caller.throw(run)
+
+    def cancel(self, task_id: str) -> bool:
+        """Ask a task to end, and interrupt it if it does not; False if it is not running here."""
+        run = self.run
+        if run is None or run.task.id != task_id:
+            return False
+        run.cancel()
+        self.huey.events.note("canceling", run)
+        if self._keeper is not None:
+            self._keeper.call_after(CANCEL_PATIENCE, partial(self.interrupt, run))
+        return True
+
+    def stop(self) -> None:
+        """Interrupt what runs, to go back to the queue, and run nothing more."""
+        self.stopping = True
+        run = self.run
+        if run is not None:
+            run.cancel()
+            self.interrupt(run)
+
+    def close(self) -> None:
+        """Give back what the worker's thread has, from within that thread."""
+        self._caller.close()
+
+    def _set_timer(self, run: Run) -> Callable[[], None]:
+        """Have a task interrupted when its time is over; return what calls that off."""
+        seconds, keeper = run.task.time_remaining, self._keeper
+        if seconds is None or keeper is None:
+            return _nothing
+        timer = keeper.call_after(seconds, partial(self._time_is_over, run, keeper))
+        return partial(keeper.call_off, timer)
+
+    def _time_is_over(self, run: Run, keeper: Timekeeper) -> None:
+        """Raise `TaskTimeout` in a task, and again each second while it goes on."""
+        if self._caller.throw(run, TaskTimeout):
+            keeper.call_after(AGAIN, partial(self._time_is_over, run, keeper))
 
     def finish(self, batch: Batch) -> None:
         """Acknowledge the message in hand and write what follows, in one step."""
@@ -140,25 +200,28 @@ class Worker:
         return claim
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class Scheduler:
-    """Makes scheduled tasks due, finds dead workers, and interrupts tasks whose time is over.
+    """Makes scheduled tasks due, enqueues periodic ones, and finds dead workers.
 
     :param huey: whose schedule.
     :param interval: seconds between two turns at most.
+    :param periodic: whether to enqueue periodic tasks.
     """
 
-    def __init__(self, huey: Huey, interval: float = 1.0) -> None:
+    def __init__(self, huey: Huey, interval: float = 1.0, periodic: bool = True) -> None:
         self.huey = huey
         self.interval = interval
-        self._lock = threading.Lock()
-        self._deadlines: list[tuple[float, Callable[[], Any]]] = []
+        self.periodic = periodic
         self._next_recovery = 0.0
         self._minute = 0
         self._moments: dict[str, int] = {}  # of each task that runs `every` so often, its latest
 
     def step(self) -> float:
         """Do what is due now; return how many seconds there is nothing to do."""
-        self._meet_deadlines()
         self._recover()
         self._run_periodic()
         self._run_every()
@@ -170,19 +233,10 @@ class Scheduler:
         """Wait until there may be something to do, at most so many seconds."""
         self.huey.storage.wait_schedule(seconds)
 
-    def call_after(self, seconds: float, func: Callable[[], Any]) -> None:
-        """Have ``func`` called by the step after so many seconds."""
-        with self._lock:
-            self._deadlines.append((time.monotonic() + seconds, func))
+    def recover_soon(self) -> None:
+        """Look for dead workers at once: one was seen to die."""
+        self._next_recovery = 0.0
         self.huey.storage.wake_schedule()
-
-    def _meet_deadlines(self) -> None:
-        now = time.monotonic()
-        with self._lock:
-            due = [func for when, func in self._deadlines if when <= now]
-            self._deadlines = [item for item in self._deadlines if item[0] > now]
-        for func in due:
-            func()
 
     def _recover(self) -> None:
         if time.monotonic() < self._next_recovery:
@@ -195,7 +249,7 @@ class Scheduler:
     def _run_periodic(self) -> None:
         """Enqueue what is due in this minute, once; the first time at the start."""
         minute = int(time.time() // 60)
-        if minute == self._minute or not self.huey.registry.periodic:
+        if minute == self._minute or not self.periodic or not self.huey.registry.periodic:
             return
         if 0 < self._minute < minute - 1:
             logger.warning("periodic tasks: %s minutes were missed", minute - self._minute - 1)
@@ -218,8 +272,6 @@ class Scheduler:
         due = self.huey.storage.next_due()
         if due is not None:
             pauses.append(due - time.time())
-        with self._lock:
-            pauses += [when - time.monotonic() for when, _ in self._deadlines]
         return max(0.0, min(pauses))
 
 
@@ -232,41 +284,35 @@ class Consumer:
 
     :param huey: whose tasks.
     :param workers: how many at once.
-    :param worker_type: ``thread``.
-    :param scheduler_interval: seconds between two looks at the schedule at most.
+    :param worker_type: ``thread``, ``process``, ``greenlet`` or ``asyncio``.
+    :param options: the other fields of `Options`.
     """
 
     def __init__(
-        self,
-        huey: Huey,
-        workers: int = 1,
-        worker_type: str = WORKER_THREAD,
-        scheduler_interval: float = 1.0,
+        self, huey: Huey, workers: int = 1, worker_type: str = WORKER_THREAD, **options: Any
     ) -> None:
-        if workers < 1:
-            raise ConfigurationError(f"a consumer needs at least 1 worker, not {workers}")
-        if worker_type not in WORKER_TYPES:
-            raise ConfigurationError(
-                f"worker_type is one of {', '.join(WORKER_TYPES)}, not {worker_type!r}"
-            )
-        if worker_type != WORKER_THREAD:
-            raise ConfigurationError(
-                f"{worker_type} workers are not built yet: use worker_type='thread'"
-            )
         self.huey = huey
-        self.worker_type = worker_type
-        self.scheduler = Scheduler(huey, scheduler_interval)
-        self._make_anew(workers)
+        self.options = Options(workers=workers, worker_type=worker_type, **options)
+        self.failure: StorageError | None = None
+        self._tell_failure: Callable[[StorageError], None] = self._stop_for_failure
+        self._noted: Noted | None = None
+        self._make_anew()
 
-    def _make_anew(self, workers: int) -> None:
+    def _make_anew(self) -> None:
         """Make what serves once: a worker left behind by a stop must not come back with a start."""
-        number = next(_consumer_numbers)
-        self.workers = [
-            Worker(self.huey, f"{self.worker_type} {n}", f"{number}.{n}")
-            for n in range(1, workers + 1)
-        ]
-        self._crew, self._helpers = ThreadDriver(), ThreadDriver()
-        self._stop, self._stop_helpers = threading.Event(), threading.Event()
+        self._number = next(_consumer_numbers)
+        self._outage = Outage()
+        self.scheduler = Scheduler(
+            self.huey, self.options.scheduler_interval, self.options.periodic
+        )
+        self.workers = [self._make_worker(n) for n in range(self.options.workers)]
+        self._driver = make_driver(self)
+
+    def _make_worker(
+        self, n: int, caller: Caller | None = None, keeper: Timekeeper | None = None
+    ) -> Worker:
+        name, slot = f"{self.worker_type} {n + 1}", f"{self._number}.{n + 1}"
+        return Worker(self.huey, name, slot, caller, keeper)
 
     def __enter__(self) -> Consumer:
         self.start()
@@ -281,50 +327,37 @@ class Consumer:
         self.stop(graceful=error is None)
 
     @property
+    def worker_type(self) -> str:
+        """The kind of its workers."""
+        return self.options.worker_type
+
+    @property
     def running(self) -> bool:
         """Whether the consumer was started and not stopped."""
         return self in self.huey.consumers
 
     def start(self) -> None:
         """Start workers and scheduler; return at once."""
-        if self.running:
-            raise ConfigurationError("this consumer is running already")
-        self.huey.pending_count()  # a storage that cannot be used says so here
-        self._make_anew(len(self.workers))
-        self.huey.consumers.append(self)
-        if self.huey.events.enabled:
-            self._helpers.start(partial(self.huey.events.serve, self._stop_helpers), "events")
-        self._helpers.start(partial(self._schedule, self._stop_helpers), "scheduler")
-        for worker in self.workers:
-            self._crew.start(partial(self._work, worker, self._stop), worker.name)
-        logger.info("started with %s %s workers", len(self.workers), self.worker_type)
+        self._start(here=False)
 
     def stop(self, graceful: bool = False, timeout: float | None = None) -> bool:
         """Stop; what is not finished goes back to the queue.
 
         :param graceful: let running tasks end first; otherwise interrupt them.
-        :param timeout: seconds to let them end, None for as long as it takes.
+        :param timeout: seconds to let them end, None for the option ``shutdown_timeout``.
         :returns: whether all workers have ended. One that is deep inside a C call is left behind;
             its message is back on the queue.
         """
         if not self.running:
             return True
-        self._stop.set()
-        ended = graceful and self._crew.join(timeout, self._wake)
-        if not ended:
-            for worker in self.workers:
-                self._interrupt_for_stop(worker)
-            ended = self._crew.join(STOP_PATIENCE, self._wake)
-        self._stop_helpers.set()
-        self._helpers.join(STOP_PATIENCE, self._wake)
-        for worker in self.workers:
-            worker.release()
-        with contextlib.suppress(ValueError):  # stopped twice at the same time
-            self.huey.consumers.remove(self)
-        if not self.huey.consumers:
-            self.huey.storage.leave()
-        logger.info("stopped")
-        return ended
+        self._driver.finish()
+        timeout = self.options.shutdown_timeout if timeout is None else timeout
+        return self._end(graceful and self._driver.join(timeout))
+
+    def restart(self, graceful: bool = True) -> None:
+        """Stop and start anew, with fresh workers."""
+        self.stop(graceful)
+        self.start()
 
     def cancel(self, task_id: str) -> bool:
         """Ask a task to end that a worker of this consumer is running.
@@ -334,90 +367,184 @@ class Consumer:
 
         :returns: whether one of them is running it.
         """
-        for worker in self.workers:
-            run = worker.run
-            if run is not None and run.task.id == task_id:
-                run.cancel()
-                self.huey.events.note("canceling", run)
-                self.scheduler.call_after(CANCEL_PATIENCE, partial(worker.interrupt, run))
-                return True
-        return False
+        return self._driver.cancel(task_id)
 
-    def run(self) -> int:
+    def run(self, renew: Callable[[], None] | None = None) -> int:
         """Run until a signal: SIGINT lets running tasks end, SIGTERM interrupts them.
 
-        A second signal interrupts them too. The handlers found are put back afterwards.
+        The option ``graceful_signal`` swaps the two. A second signal interrupts them too. SIGHUP
+        lets them end and starts anew. The handlers found are put back afterwards.
 
+        :param renew: called when SIGHUP has ended the workers, to start anew in another way.
         :returns: the exit code for the process.
         """
-        noted: queue.SimpleQueue[int] = queue.SimpleQueue()  # a handler may put into this one
+        with Noted(_SIGNALS) as self._noted:
+            try:
+                while self._run_once(self._noted):
+                    if renew is not None:
+                        renew()
+            finally:
+                self._noted = None
+        return 0 if self.failure is None else 1
 
-        def note(number: int, frame: FrameType | None) -> None:
-            noted.put(number)
+    # -- for drivers --------------------------------------------------------------------------
 
-        found = {number: signal.signal(number, note) for number in _STOP_SIGNALS}
-        try:
-            self.start()
-            graceful = _next(noted) == signal.SIGINT
-            self._stop.set()
-            if graceful:
-                logger.info("running tasks may end first; a second signal interrupts them")
-            while graceful and not self._crew.join(0.2, self._wake):
-                graceful = noted.empty()
-            self.stop(graceful)
-        finally:
-            for number, handler in found.items():
-                signal.signal(number, handler)
-        return 0
+    def hire(self, n: int, caller: Caller, keeper: Timekeeper) -> Worker:
+        """Put a fresh worker into place ``n`` and return it."""
+        self.workers[n] = self._make_worker(n, caller, keeper)
+        return self.workers[n]
 
-    def _wake(self) -> None:
-        self.huey.storage.wake_claims()
-        self.huey.storage.wake_schedule()
-        self.huey.events.wake()
-
-    def _interrupt_for_stop(self, worker: Worker) -> None:
-        worker.stopping = True
-        run = worker.run
-        if run is not None:
-            run.cancel()
-            worker.interrupt(run)
-
-    def _work(self, worker: Worker, stop: threading.Event) -> None:
-        """Step until ``stop`` is set."""
+    def work(self, worker: Worker, stop: threading.Event) -> None:
+        """Step until ``stop`` is set, or until the worker has done its share."""
         with contextlib.suppress(Exception):  # in an outage; the steps tell of it
             worker.register()
         self.huey.hooks["on_startup"].run()
-        self._repeat(worker.step, stop)
+        most = self.options.max_tasks
+        self._repeat(worker.step, stop, lambda: most is not None and worker.done >= most)
         self.huey.hooks["on_shutdown"].run()
         with contextlib.suppress(Exception):
             worker.unregister()
+        worker.close()
 
-    def _schedule(self, stop: threading.Event) -> None:
+    def schedule(self, stop: threading.Event) -> None:
         """Step until ``stop`` is set."""
 
         def step() -> None:
             self.scheduler.wait(self.scheduler.step())
 
-        self._repeat(step, stop)
+        self._repeat(step, stop, lambda: False)
 
-    def _repeat(self, step: Callable[[], Any], stop: threading.Event) -> None:
-        """Call a step until ``stop`` is set; an error costs one turn."""
-        pause = 0.1
-        while not stop.is_set():
+    def fail(self, error: StorageError) -> None:
+        """Stop, as the storage cannot be used; return at once."""
+        if self.failure is None:
+            self.failure = error
+            self._driver.finish()
+            self._tell_failure(error)
+
+    def become(self, driver: Driver, tell_failure: Callable[[StorageError], None]) -> None:
+        """Be one part of this consumer, in a process of its own."""
+        self._driver, self._tell_failure = driver, tell_failure
+        self._noted = None
+        self.huey.consumers = [self]
+
+    # -- within -------------------------------------------------------------------------------
+
+    def _start(self, here: bool) -> None:
+        if self.running:
+            raise ConfigurationError("this consumer is running already")
+        self.huey.pending_count()  # a storage that cannot be used says so here
+        self._prepare_storage()
+        self.failure = None
+        self._make_anew()
+        if here:
+            self._driver.here = True
+        self.huey.consumers.append(self)
+        try:
+            self._driver.start()
+        except BaseException:
+            self.huey.consumers.remove(self)
+            raise
+        logger.info("started with %s %s workers", len(self.workers), self.worker_type)
+
+    def _prepare_storage(self) -> None:
+        """Do with the storage what the options say, before there is a worker."""
+        options = self.options
+        huey: Any = self.huey
+        if options.flush_locks or options.extra_locks:
+            huey.flush_locks(*options.extra_locks)
+        huey.storage.poll(options.initial_delay, options.backoff, options.max_delay)
+
+    def _end(self, ended: bool) -> bool:
+        """Interrupt the workers unless they have ended, and let go; say whether they ended."""
+        if not ended:
+            self._driver.interrupt()
+            ended = self._driver.join(STOP_PATIENCE)
+        self._driver.close()
+        with contextlib.suppress(ValueError):  # stopped twice at the same time
+            self.huey.consumers.remove(self)
+        if not self.huey.consumers:
+            self.huey.storage.leave()
+        logger.info("stopped")
+        return ended
+
+    def _stop_for_failure(self, error: StorageError) -> None:
+        logger.critical("stopping: %s", error)
+        if self._noted is not None:
+            self._noted.wake()
+        else:
+            threading.Thread(target=self.stop, name="huey stop").start()
+
+    def _run_once(self, noted: Noted) -> bool:
+        """Run until a signal, and stop; say whether it was the one to start anew."""
+        self._start(here=True)
+        number, ended = None, False
+        try:
+            while number is None and self.failure is None:
+                self._driver.watch(noted)
+                number = noted.take()
+            self._driver.finish()
+            if number in (_NUMBERS[self.options.graceful_signal], _HANGUP):
+                logger.info("running tasks may end first; a second signal interrupts them")
+                ended = self._join_until(noted)
+        finally:
+            self._end(ended)
+        return ended and number == _HANGUP
+
+    def _join_until(self, noted: Noted) -> bool:
+        """Wait for the workers until a signal, or for as long as the options say."""
+        timeout = self.options.shutdown_timeout
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self._driver.join(0.1):
+            if noted or (deadline is not None and time.monotonic() >= deadline):
+                return False
+        return True
+
+    def _repeat(
+        self, step: Callable[[], Any], stop: threading.Event, is_done: Callable[[], bool]
+    ) -> None:
+        """Call a step until ``stop`` is set or it is done; an error costs one turn."""
+        failures = 0
+        while not stop.is_set() and not is_done():
             try:
                 step()
-                pause = 0.1
-            except (Exception, SystemExit):
-                logger.exception("a step failed; going on in %.1f s", pause)
-                stop.wait(pause)
-                pause = min(2 * pause, 5.0)
+            except StorageError as error:
+                self.fail(error)
+                return
+            except BaseException as error:
+                failures += 1
+                self._outage.failed(error)
+                stop.wait(random.uniform(0.5, 1.0) * min(0.1 * 2**failures, 5.0))  # noqa: S311
+            else:
+                if failures:
+                    self._outage.worked()
+                failures = 0
 
 
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+class Outage:
+    """Says once that steps fail, and once that they work again, however many keep trying."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: set[type[BaseException]] = set()
+
+    def failed(self, error: BaseException) -> None:
+        """Log an error with its traceback if it is the first of its kind in this outage."""
+        with self._lock:
+            first = type(error) not in self._known
+            self._known.add(type(error))
+        if first:
+            logger.error("a step failed; trying again until it works", exc_info=error)
+        else:
+            logger.debug("a step failed again: %r", error)
+
+    def worked(self) -> None:
+        """Log that it works again."""
+        with self._lock:
+            known, self._known = self._known, set()
+        if known:
+            logger.warning("going on: it works again")
 
 
-def _next(noted: queue.SimpleQueue[int]) -> int:
-    """Wait for a signal; in pieces, since on some systems a signal does not end a wait."""
-    while True:
-        with contextlib.suppress(queue.Empty):
-            return noted.get(timeout=1.0)
+_HANGUP = getattr(signal, "SIGHUP", None)
+_NUMBERS = {"INT": signal.SIGINT, "TERM": signal.SIGTERM}
+_SIGNALS = [number for number in (*_NUMBERS.values(), _HANGUP) if number is not None]

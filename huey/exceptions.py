@@ -8,6 +8,7 @@ HueyException
     ResultTimeout               the caller waited long enough
     CancelExecution             raised by a task or a hook: do not run, do not retry
     RetryTask                   raised by a task: run me again
+    TaskTimeout                 raised inside a task whose time is over
     UnreadableMessage           a message that this consumer cannot turn into a task
     TaskException               the task failed; its subclasses: it will never have a value
         TaskRevoked
@@ -110,6 +111,10 @@ class RetryTask(HueyException):
         super().__init__(*(() if msg is None else (msg,)))
         self.delay = delay
         self.eta = eta
+
+
+class TaskTimeout(HueyException):
+    """Raised inside a task that has run for longer than its ``timeout``; it may clean up."""
 
 
 class TaskException(HueyException):

@@ -10,19 +10,22 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from huey import composition
 from huey import signals as S
 from huey.constants import AT_MOST_ONCE
+from huey.coroutines import is_coroutine, run_to_end
 from huey.exceptions import (
     CancelExecution,
     RateLimitExceeded,
     StorageError,
     TaskException,
+    TaskTimeout,
     UnreadableMessage,
 )
 from huey.lifecycle import Admission, Ending, Outcome, admit, judge
 from huey.locks import free_all
-from huey.results import SKIPPED, Error
-from huey.storage.base import Aside, Batch, Claim
+from huey.results import BEHIND_A_FAILURE, SKIPPED, Error
+from huey.storage.base import Aside, Batch, Claim, Join
 from huey.tasks import Run, Task, running
 from huey.utils import from_timestamp, is_ctrl_c, normalize_time, printable
 
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from huey.api import Huey
 
 logger = logging.getLogger("huey.executor")
+
+_FAILED = (Ending.ERROR, Ending.TIMEOUT)
 
 MOST_DELIVERIES = 3
 
@@ -75,7 +80,8 @@ class Inline:
 
     def call(self, run: Run, func: Callable[[], Any]) -> Tried:
         try:
-            return Tried(value=func())
+            value = func()
+            return Tried(value=run_to_end(value) if is_coroutine(value) else value)
         except (Exception, SystemExit, GeneratorExit) as error:
             return Tried(error=error)
 
@@ -95,7 +101,12 @@ class Immediate(Inline):
 
     def finish(self, batch: Batch) -> None:
         self.following = [data for data, _ in batch.enqueue]
-        super().finish(batch._replace(enqueue=()))
+        # One part more than there are, so that the storage enqueues no callback, which runs here.
+        joins = [join._replace(parts=join.parts + 1) for join in batch.joins]
+        super().finish(batch._replace(enqueue=(), joins=joins))
+        for join in batch.joins:
+            if len(self.huey.storage.joined(join.key)) == join.parts:
+                self.following.append(join.data)
 
 
 class Executor:
@@ -119,11 +130,14 @@ class Executor:
     def _set_aside(self, claim: Claim, error: BaseException, host: Host) -> None:
         reason = printable(one_line(error))
         logger.error("a message cannot be read and is set aside: %s", reason)
-        endings = []
+        endings, joins = [], []
         if isinstance(error, UnreadableMessage) and error.task_id:
             endings = [(error.task_id, "aside")]
+            message = self.huey.serializer.deserialize(claim.data)
+            config = getattr(message, "chord_config", None)
+            joins = self._joins(config, _no_value(error.task_id, reason))
         aside = Aside(claim.data, reason, claim.priority)
-        host.finish(Batch(aside=[aside], endings=endings))
+        host.finish(Batch(aside=[aside], endings=endings, joins=joins))
 
     def _at_most_once(self, task: Task[Any]) -> bool:
         return task.default_at_most_once or self.huey.delivery == AT_MOST_ONCE
@@ -157,6 +171,7 @@ class Executor:
         """Call a task's function, write what came of it, and tell who wants to know."""
         huey = self.huey
         run = host.run or Run(task, host.name, huey.events.stir)
+        gone = self._gather(run)
         facts = {"worker": host.name, "attempt": task.attempt, "retries": task.retries}
         huey.events.note("executing", run, **facts)
         logger.info("executing %s", task)
@@ -164,7 +179,7 @@ class Executor:
         token = running.set(run)
         try:
             began = time.perf_counter()
-            tried = self._try(run, host)
+            tried = Tried(error=gone) if gone else self._try(run, host)
             duration = time.perf_counter() - began
             outcome = judge(
                 tried.error, task.retries, shutdown=host.stopping, canceled=run.canceled
@@ -187,12 +202,63 @@ class Executor:
             except Exception:  # the storage is away: later again
                 logger.exception("locks of %s cannot be given back", run.task)
 
+    def _gather(self, run: Run) -> TaskException | None:
+        """Give a chord's callback its values; return what is wrong if they are gone."""
+        task, storage = run.task, self.huey.storage
+        gather = composition.gather_of(task.chord_config)
+        if gather is None:
+            return None
+        joined = storage.joined(gather.key)
+        if len(joined) < gather.parts:
+            why = "the values of its chord are gone: it has run before, or they were removed"
+            return TaskException(_no_value(task.id, why).metadata)
+        values = {part: self._read(data) for part, data in joined.items()}
+        task.extend(composition.fill(gather.shape, values))
+        task.chord_config = composition.gathered(task.chord_config)
+        # It was the storage that enqueued it, so that nobody has been told yet.
+        self.huey.events.note("enqueued", run, retries=task.retries, **task.describe())
+        self.huey.signals.send(S.SIGNAL_ENQUEUED, task)
+        return None
+
+    def _read(self, data: Any) -> Any:
+        try:
+            return self.huey.serializer.deserialize(data)
+        except Exception as error:
+            return _no_value("", f"the value cannot be read here: {one_line(error)}")
+
+    def _joins(self, config: Any, value: Any) -> list[Join]:
+        """Return what is to be written when a task that is part of a chord is over for good.
+
+        :param config: the task's ``chord_config``.
+        :param value: what the chord's callback gets.
+        """
+        part = composition.part_of(config)
+        if part is None:
+            return []
+        callback = composition.resolved(part.callback, utc=self.huey.utc)
+        value, data = map(self.huey.serializer.serialize, (value, callback))
+        return [Join(part.key, part.part, part.parts, value, data, callback.priority)]
+
+    def _for_chords(self, batch: Batch, task: Task[Any], tried: Tried, outcome: Outcome) -> Batch:
+        """Return a batch with what chords have to do with a try."""
+        if task.chord_config is None:
+            return batch
+        complete, joins = outcome.ending is Ending.COMPLETE, batch.joins
+        if outcome.retries is None and not (complete and task.on_complete):
+            value = tried.value if complete else error_metadata(task, tried.error)
+            joins = self._joins(task.chord_config, value)
+        return batch._replace(joins=joins, forget=composition.done_with(task.chord_config))
+
     def _try(self, run: Run, host: Host) -> Tried:
         try:
             self.huey.hooks["pre_execute"].run(run.task, passing=CancelExecution)
         except CancelExecution as error:
             return Tried(error=error)
-        return host.call(run, run.task.execute)
+        run.task.begin()
+        tried = host.call(run, run.task.execute)
+        if isinstance(tried.error, TaskTimeout) and not tried.error.args:  # thrown from outside
+            tried.error.args = run.task.overrun().args
+        return tried
 
     def _conclude(
         self, run: Run, host: Host, tried: Tried, outcome: Outcome, duration: float
@@ -231,6 +297,7 @@ class Executor:
         The task that follows is in the batch, unless somebody wants to see every task pass.
         """
         batch = self._outcome(task, tried, outcome, duration)
+        batch = self._for_chords(batch, task, tried, outcome)
         after = self._after(task, tried, outcome)
         if self.huey.enqueue_is_overridden():
             again = task if batch.enqueue else None
@@ -241,8 +308,9 @@ class Executor:
         """Return the task that follows: the next of the pipeline, or the error handler."""
         if outcome.ending is Ending.COMPLETE and task.on_complete is not None:
             task.on_complete.extend(tried.value)
+            composition.hand_on(task, task.on_complete)
             return task.on_complete
-        failed = outcome.ending is Ending.ERROR and outcome.retries is None
+        failed = outcome.ending in _FAILED and outcome.retries is None
         if failed and task.on_error is not None:
             task.on_error.extend(self._portable(task, tried.error))
             return task.on_error
@@ -290,7 +358,9 @@ class Executor:
         """Return the events of those behind a task in its pipeline, which will not run."""
         behind = task.pipeline()[1:]
         return [
-            event for one in behind for event in self.huey.events.of("canceled", one, error=SKIPPED)
+            event
+            for one in behind
+            for event in self.huey.events.of("canceled", one, error=BEHIND_A_FAILURE)
         ]
 
     def _value(self, task: Task[Any], value: Any) -> list[tuple[str, Any]]:
@@ -360,7 +430,7 @@ class Executor:
         )
 
     def _signal(self, task: Task[Any], tried: Tried, outcome: Outcome) -> None:
-        failed = outcome.ending is Ending.ERROR
+        failed = outcome.ending in _FAILED
         if failed and isinstance(tried.error, RateLimitExceeded):
             self.huey.signals.send(S.SIGNAL_RATE_LIMITED, task)
         self.huey.signals.send(outcome.ending.value, task, *((tried.error,) if failed else ()))
@@ -387,7 +457,10 @@ class Executor:
         """Put a task back that the end of its worker interrupted, first in the queue."""
         story = self.huey.events.collect(run) + self.huey.events.of("interrupted", run.task)
         if self._at_most_once(run.task):
-            host.finish(Batch(endings=_endings(run.task, "lost"), events=story))
+            joins = self._joins(run.task.chord_config, _no_value(run.task.id, "WorkerLost()"))
+            forget = composition.done_with(run.task.chord_config)
+            endings = _endings(run.task, "lost")
+            host.finish(Batch(endings=endings, events=story, joins=joins, forget=forget))
             logger.warning("%s was interrupted and is not run again", run.task)
         else:
             if story:
@@ -406,7 +479,10 @@ class Executor:
 
     def _end(self, task: Task[Any], ending: str, host: Host) -> None:
         events = self.huey.events.of(ending, task) + self._skip(task)
-        host.finish(Batch(endings=_endings(task, ending), events=events))
+        joins = self._joins(task.chord_config, SKIPPED)
+        forget = composition.done_with(task.chord_config)
+        endings = _endings(task, ending)
+        host.finish(Batch(endings=endings, events=events, joins=joins, forget=forget))
         logger.warning("%s was not run: %s", task, ending)
         self.huey.signals.send(ending, task)
 
@@ -414,9 +490,10 @@ class Executor:
         why = f"its worker died {claim.deliveries} times"
         aside = Aside(claim.data, why, claim.priority)
         events = self.huey.events.of("lost", task, error=why) + self._skip(task)
-        host.finish(
-            Batch(endings=_endings(task, "lost"), aside=[aside], events=events),
-        )
+        # A callback's values are kept: set aside, it can still be restored.
+        joins = self._joins(task.chord_config, _no_value(task.id, f"WorkerLost({why!r})"))
+        endings = _endings(task, "lost")
+        host.finish(Batch(endings=endings, aside=[aside], events=events, joins=joins))
         logger.error("%s is set aside: %s", task, why)
 
 
@@ -452,6 +529,11 @@ def own_frames(error: BaseException) -> TracebackType | None:
 def _is_ours(trace: TracebackType) -> bool:
     package = str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
     return package in ("huey", "huey_jupyter")
+
+
+def _no_value(task_id: str, why: str) -> Error:
+    """Return what a chord's callback gets for a task of which no exception is known."""
+    return Error({"error": why, "retries": 0, "traceback": "", "task_id": task_id})
 
 
 def error_metadata(task: Task[Any], error: BaseException | None) -> Error:

@@ -12,6 +12,7 @@ from huey.exceptions import (
     RetryTask,
     TaskInterrupt,
     TaskLockedException,
+    TaskTimeout,
 )
 
 
@@ -53,6 +54,7 @@ class Ending(enum.Enum):
     LOCKED = "locked"
     RATE_LIMITED = "rate_limited"
     INTERRUPTED = "interrupted"
+    TIMEOUT = "timeout"
 
 
 class Outcome(NamedTuple):
@@ -83,9 +85,10 @@ def judge(
         return Outcome(Ending.COMPLETE)
     if isinstance(error, TaskInterrupt):
         return Outcome(Ending.INTERRUPTED if shutdown else Ending.CANCELED)
+    failed = Ending.TIMEOUT if isinstance(error, TaskTimeout) else Ending.ERROR
     if canceled:
         asked = isinstance(error, (CancelExecution, RetryTask))
-        return Outcome(Ending.CANCELED if asked else Ending.ERROR)
+        return Outcome(Ending.CANCELED if asked else failed)
     if isinstance(error, RetryTask):
         return Outcome(Ending.ERROR, retries, error.delay, error.eta)
     if isinstance(error, RateLimitExceeded) and error.retry:
@@ -99,4 +102,4 @@ def judge(
         return Outcome(Ending.CANCELED, left)
     if isinstance(error, TaskLockedException):
         return Outcome(Ending.LOCKED, left)
-    return Outcome(Ending.ERROR, left)
+    return Outcome(failed, left)

@@ -30,6 +30,7 @@ _FIELDS: dict[str, tuple[type, ...]] = {  # what a field may be; a worker relies
     "kwargs": (dict, type(None)),
     "expires": (*_number, datetime.timedelta, datetime.datetime),
     "expires_resolved": _moment,
+    "timeout": _number,
     "retry_backoff": _number,
 }
 
@@ -39,7 +40,8 @@ class Message(NamedTuple):
 
     The fields, their order and this class's import path are those of huey's messages, so that
     producers and consumers of both understand each other. ``eta``, ``expires_resolved`` are naive
-    datetimes; ``retry_delay`` is the delay before the next try, whatever the first one was.
+    datetimes, ``timeout`` is in seconds; ``retry_delay`` is the delay before the next try, whatever
+    the first one was; ``chord_config`` is our own, see `huey.composition`.
     """
 
     id: str
@@ -131,6 +133,8 @@ class Registry:
             None if handler is None else self.create_message(handler),
             task.expires,
             task.expires_resolved,
+            task.timeout,
+            task.chord_config,
             retry_backoff=task.retry_backoff,
         )
 
@@ -163,7 +167,9 @@ class Registry:
             None if message.on_complete is None else self.create_task(message.on_complete),
             None if message.on_error is None else self.create_task(message.on_error),
             expires_resolved=message.expires_resolved,
+            chord_config=getattr(message, "chord_config", None),
             retry_backoff=getattr(message, "retry_backoff", None),
+            timeout=message.timeout,
         )
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from huey.awaiting import Completed, until
 from huey.constants import EmptyData
 from huey.exceptions import (
     ResultTimeout,
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     import datetime
 
     from huey.api import Huey
+    from huey.storage.base import Waiter
     from huey.tasks import Task
 
 R = TypeVar("R")
@@ -30,13 +34,13 @@ R = TypeVar("R")
 # interrupt reaches it and a wake-up lost with a killed process does not matter.
 LOOK_AGAIN = 1.0
 
-SKIPPED = "a task before it in the pipeline gave no value"
+BEHIND_A_FAILURE = "a task before it in the pipeline gave no value"
 
 _NO_VALUE: dict[str, tuple[type[TaskException], str]] = {
     "revoked": (TaskRevoked, "the task was revoked before it ran"),
     "expired": (TaskExpired, "the task expired before a worker was free"),
     "canceled": (TaskCanceled, "the task was cancelled"),
-    "skipped": (TaskCanceled, SKIPPED),
+    "skipped": (TaskCanceled, BEHIND_A_FAILURE),
     "locked": (TaskLockedOut, "the task was locked out and dropped, as it had no retries left"),
     "lost": (WorkerLost, "its worker died too often, or its queue was given up"),
     "error": (TaskException, "the task failed; its error was not kept, as results=False"),
@@ -49,6 +53,22 @@ _NO_VALUE: dict[str, tuple[type[TaskException], str]] = {
         "no consumer could read the task's message; Huey.set_aside() lists it with the reason",
     ),
 }
+
+
+class Skipped:
+    """What a chord's callback gets for a task that was revoked or expired, so did not run."""
+
+    def __repr__(self) -> str:
+        return "SKIPPED"
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __reduce__(self) -> str:
+        return "SKIPPED"  # the one of this module, wherever it is unpickled
+
+
+SKIPPED: Final = Skipped()
 
 
 def raise_ending(ending: str, task_id: str) -> None:
@@ -168,14 +188,34 @@ class Result(Generic[R]):
         deadline = None if timeout is None else time.monotonic() + timeout
         if self._look_or_end(preserve):
             return
-        with self.huey.storage.waiting_for_result(self.id, backoff, max_delay) as waiter:
-            while not self._look_or_end(preserve):
+        while True:
+            (entered,) = self.waiters(backoff, max_delay)
+            with entered as waiter:  # anew each time: a waiter is good for one ring
+                if self._look_or_end(preserve):
+                    return
                 left = LOOK_AGAIN if deadline is None else deadline - time.monotonic()
                 if left <= 0:
                     if revoke_on_timeout:
                         self.revoke()
                     raise ResultTimeout(f"no result of task {self.id} within {timeout} s")
                 waiter.wait(min(left, LOOK_AGAIN))
+
+    def waiters(
+        self, backoff: float = 1.15, max_delay: float = 1.0
+    ) -> list[AbstractContextManager[Waiter]]:
+        """Return what waits for the task's end, see `BaseStorage.waiting_for_result`."""
+        return [self.huey.storage.waiting_for_result(self.id, backoff, max_delay)]
+
+    async def aget(self, timeout: float | None = None, preserve: bool = False) -> R | None:
+        """Do what a blocking `get` does while the event loop goes on; so does ``await result``."""
+        if self._value is EmptyData and not await until(
+            partial(self._look_or_end, preserve), self, timeout
+        ):
+            raise ResultTimeout(f"no result of task {self.id} within {timeout} s")
+        return self.get()
+
+    def __await__(self) -> Generator[Any, None, R | None]:
+        return self.aget().__await__()
 
     def reset(self) -> None:
         """Forget the value read, so that the next `get` looks again, say after a retry."""
@@ -276,4 +316,88 @@ class ResultGroup(Generic[R]):
     def cancel(self) -> int:
         """Cancel the tasks that have not ended; return how many were asked."""
         asked = [result.cancel() for result in self._results if not result.is_ready()]
-        return len(asked)
+        return sum(1 if isinstance(count, bool) else count for count in asked)
+
+    def waiters(self) -> list[AbstractContextManager[Waiter]]:
+        """Return what waits for the end of each task."""
+        return [waiter for result in self._results for waiter in result.waiters()]
+
+    async def aget(self, timeout: float | None = None, preserve: bool = False) -> list[R | None]:
+        """Do what a blocking `get` does while the event loop goes on; so does ``await group``."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        values = []
+        for result in self._results:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            values.append(await result.aget(left, preserve))
+        return values
+
+    def __await__(self) -> Generator[Any, None, list[R | None]]:
+        return self.aget().__await__()
+
+    def as_completed(self, timeout: float | None = None) -> Completed[Result[R]]:
+        """Return the results in the order in which they get ready, for ``for`` or ``async for``.
+
+        :param timeout: seconds for all of them together.
+        :raises ResultTimeout: if the time is over.
+        """
+        return Completed(self._results, timeout)
+
+
+class ChordResult(Generic[R]):
+    """The result of a chord: that of its callback, with those of its members.
+
+    :param results: of the members, in their order. Of a pipeline it has the last one's result, of
+        a group a `ResultGroup`, of a chord a `ChordResult`.
+    :param callback_result: of the callback.
+    :param pipeline: of the callback and of what follows it, None if nothing does.
+    """
+
+    def __init__(
+        self,
+        results: ResultGroup[Any],
+        callback_result: Result[R],
+        pipeline: ResultGroup[Any] | None = None,
+    ) -> None:
+        self.results = results
+        self.callback = callback_result
+        self.pipeline_results = pipeline
+
+    @property
+    def id(self) -> str:
+        """The unique id of the callback."""
+        return self.callback.id
+
+    def __repr__(self) -> str:
+        return f"<ChordResult: task {self.id} after {len(self.results)} members>"
+
+    def get(self, *args: Any, **kwargs: Any) -> R | None:
+        """Call `Result.get` for the callback."""
+        return self.callback.get(*args, **kwargs)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> R | None:
+        """Do what `get` does."""
+        return self.get(*args, **kwargs)
+
+    async def aget(self, timeout: float | None = None, preserve: bool = False) -> R | None:
+        """Do what a blocking `get` does while the event loop goes on; so does ``await``."""
+        return await self.callback.aget(timeout, preserve)
+
+    def __await__(self) -> Generator[Any, None, R | None]:
+        return self.aget().__await__()
+
+    def is_ready(self) -> bool:
+        """Say whether the callback has ended."""
+        return self.callback.is_ready()
+
+    def waiters(self) -> list[AbstractContextManager[Waiter]]:
+        """Return what waits for the end of the callback."""
+        return self.callback.waiters()
+
+    def reset(self) -> None:
+        """Forget the callback's value that was read."""
+        self.callback.reset()
+
+    def cancel(self) -> int:
+        """Cancel the callback and the members that have not ended; return how many were asked."""
+        rest = [] if self.callback.is_ready() else [self.callback.cancel()]
+        return len(rest) + self.results.cancel()

@@ -18,6 +18,7 @@ SIGNAL_RATE_LIMITED: Final = "rate_limited"
 SIGNAL_RETRYING: Final = "retrying"
 SIGNAL_REVOKED: Final = "revoked"
 SIGNAL_SCHEDULED: Final = "scheduled"
+SIGNAL_TIMEOUT: Final = "timeout"
 
 ALL_SIGNALS: Final = (
     SIGNAL_CANCELED,
@@ -32,6 +33,7 @@ ALL_SIGNALS: Final = (
     SIGNAL_RETRYING,
     SIGNAL_REVOKED,
     SIGNAL_SCHEDULED,
+    SIGNAL_TIMEOUT,
 )
 
 Receiver = Callable[..., Any]

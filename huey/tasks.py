@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar
 
-from huey.exceptions import TaskInterrupt
+from huey.exceptions import ConfigurationError, TaskInterrupt, TaskTimeout
 from huey.utils import make_id, normalize_expires, normalize_time, printable, short_call
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ class Task(Generic[R]):
     :param expires: seconds, timedelta or datetime after which it is not worth running.
     :param on_complete: task to enqueue with this one's value when it is done.
     :param on_error: task to enqueue with the exception when it has failed for good.
+    :param chord_config: what it has to do with chords, see `huey.composition`.
     :param retry_backoff: factor by which ``retry_delay`` grows with each retry, 0 for none.
+    :param timeout: seconds that one try may take, None for as long as it takes.
     """
 
     name: str = "task"
@@ -51,6 +53,7 @@ class Task(Generic[R]):
     default_expires: Expires | None = None
     default_at_most_once: bool = False
     default_retry_backoff: float = 0
+    default_timeout: float | None = None
     periodic: bool = False
 
     def __init__(
@@ -67,7 +70,9 @@ class Task(Generic[R]):
         on_error: Task[Any] | None = None,
         *,
         expires_resolved: datetime.datetime | None = None,
+        chord_config: Any = None,
         retry_backoff: float | None = None,
+        timeout: float | None = None,
     ) -> None:
         self.args: tuple[Any, ...] = () if args is None else tuple(args)
         self.kwargs: dict[str, Any] = {} if kwargs is None else kwargs
@@ -80,8 +85,11 @@ class Task(Generic[R]):
         self.expires_resolved = expires_resolved
         self.on_complete = on_complete
         self.on_error = on_error
+        self.chord_config = chord_config
         backoff = self.default_retry_backoff if retry_backoff is None else retry_backoff
         self.retry_backoff = backoff or 0
+        self.timeout = self.default_timeout if timeout is None else timeout
+        self._deadline: float | None = None
 
     def __repr__(self) -> str:
         return f"<{printable(self.name)}: {printable(self.id)}>"
@@ -96,6 +104,29 @@ class Task(Generic[R]):
     def attempt(self) -> int:
         """Which try this is, from 1."""
         return max(1, self.default_retries - self.retries + 1)
+
+    @property
+    def time_remaining(self) -> float | None:
+        """Seconds left of this try's ``timeout``, at least 0; None if it has none."""
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
+    @property
+    def is_timed_out(self) -> bool:
+        """Whether this try has run for longer than its ``timeout``."""
+        return self.time_remaining == 0.0
+
+    def check_timeout(self) -> None:
+        """Raise `TaskTimeout` if this try has run for longer than its ``timeout``."""
+        if self.is_timed_out:
+            raise self.overrun()
+
+    def overrun(self) -> TaskTimeout:
+        """Return the exception that says that this try took too long."""
+        return TaskTimeout(f"timed out after {self.timeout:g} s")
+
+    def begin(self) -> None:
+        """Start the clock of a try."""
+        self._deadline = None if self.timeout is None else time.monotonic() + self.timeout
 
     def describe(self) -> dict[str, str]:
         """Return what people want to know of the call: ``args``, in a few words, or a ``label``."""
@@ -254,7 +285,10 @@ def current_task() -> Task[Any] | None:
 
 
 _OPTIONS = frozenset(
-    ("priority", "expires", "retries", "retry_delay", "retry_backoff", "id", "eta", "delay")
+    (
+        *("priority", "expires", "timeout", "retries", "retry_delay", "retry_backoff"),
+        *("id", "eta", "delay"),
+    )
 )
 """What a call may say of its task, beside the function's own arguments."""
 
@@ -264,6 +298,14 @@ def _parameters(func: Callable[..., Any]) -> frozenset[str]:
         return frozenset(inspect.signature(func).parameters)
     except (TypeError, ValueError):  # some functions written in C do not tell
         return frozenset()
+
+
+def check_seconds(timeout: Any) -> None:
+    """Refuse a timeout that is no number of seconds above 0."""
+    if timeout is None:
+        return
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
+        raise ConfigurationError(f"timeout is a number of seconds above 0, not {timeout!r}")
 
 
 class TaskWrapper(Generic[P, R]):
@@ -278,7 +320,7 @@ class TaskWrapper(Generic[P, R]):
     :param context: whether the task is passed to the function as ``task=``.
     :param name: replaces the function's name; the module stays the prefix.
     :param task_base: base class of the tasks.
-    :param settings: further defaults of the tasks: ``priority``, ``expires``,
+    :param settings: further defaults of the tasks: ``priority``, ``expires``, ``timeout``,
         ``retry_backoff``, ``at_most_once``.
     """
 
@@ -306,6 +348,7 @@ class TaskWrapper(Generic[P, R]):
 
     def _make_class(self, base: type[Task[Any]], settings: dict[str, Any]) -> type[Task[R]]:
         wrapper, func, context = self, self.func, self.context
+        check_seconds(settings.get("timeout"))
 
         def execute(task: Task[R]) -> R:  # of the wrapper, to which a decorator may add
             if context:
@@ -345,6 +388,7 @@ class TaskWrapper(Generic[P, R]):
 
         :param priority: overrides the task function's priority.
         :param expires: overrides its expiration.
+        :param timeout: overrides the seconds that it may run.
         :param retries: overrides how many more times it is tried after a failure.
         :param retry_delay: overrides the seconds between tries.
         :param retry_backoff: overrides the factor by which they grow.
@@ -353,6 +397,7 @@ class TaskWrapper(Generic[P, R]):
         :param delay: that time in seconds from now.
         """
         options = {key: kwargs.pop(key) for key in self._options & kwargs.keys()} if kwargs else {}
+        check_seconds(options.get("timeout"))
         eta, delay = options.pop("eta", None), options.pop("delay", None)
         if eta is not None or delay is not None:
             options["eta"] = normalize_time(eta, delay, utc=self.huey.utc)

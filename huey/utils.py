@@ -127,8 +127,13 @@ def also_named(**spellings: str) -> Callable[[F], F]:
 
 def is_filename(name: str | os.PathLike[str]) -> bool:
     """Say whether what stands where a name is expected is meant as the name of a Sqlite file."""
+    return os.fspath(name).endswith(".db") or is_path(name)
+
+
+def is_path(name: str | os.PathLike[str]) -> bool:
+    """Say whether what stands where a name is expected is meant as a path."""
     text = os.fspath(name)
-    return text.endswith(".db") or os.sep in text or "/" in text
+    return os.sep in text or "/" in text
 
 
 class _ShortRepr(reprlib.Repr):

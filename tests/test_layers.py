@@ -16,15 +16,17 @@ import pytest
 
 ENGINE = """
     constants exceptions signals hooks crontab every
-    utils serializer lifecycle
-    registry tasks results composition storage.base
+    utils serializer lifecycle coroutines
+    registry tasks awaiting results composition storage.base
     storage.wake storage.liveness
-    storage.memory storage.statements
+    storage.memory storage.blackhole storage.statements
+    storage.names storage.journal storage.records storage.listing
     storage.sqlite storage.redis storage.file
     storage
     revocations locks limits inspection events
-    executor drivers logs
-    consumer consumer_options
+    executor logs consumer_options
+    drivers.*
+    consumer
     api
     huey bin.* contrib.*
 """

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from huey.api import Huey
+from huey.constants import WORKER_GREENLET
 from huey.consumer_options import consumer_options, make_parser, set_up_logging
-from huey.exceptions import ConfigurationError
+from huey.exceptions import ConfigurationError, StorageError
+
+logger = logging.getLogger("huey.consumer")
 
 
 def load_huey(path: str) -> Huey:
@@ -42,12 +46,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a consumer until it is told to stop; return the exit code."""
     parser = make_parser()
     options = parser.parse_args(arguments)
-    set_up_logging(options)
-    sys.path.insert(0, os.getcwd())
     try:
-        return load_huey(options.huey).create_consumer(**consumer_options(options)).run()
+        if options.worker_type == WORKER_GREENLET:
+            _patch()
+        set_up_logging(options)
+        sys.path.insert(0, os.getcwd())
+        huey = load_huey(options.huey)
+        if options.healthcheck:
+            return check_health(huey)
+        renew = _renew if arguments is None else None
+        return huey.create_consumer(**consumer_options(options)).run(renew)
     except ConfigurationError as error:
         parser.error(str(error))
+    except StorageError as error:
+        logger.critical("stopping: %s", error)
+        return 1
+
+
+def check_health(huey: Huey, say: Callable[[str], None] = print) -> int:
+    """Say whether the storage answers and a worker lives; return the exit code."""
+    try:
+        waiting, workers = huey.pending_count(), len(huey.storage.workers())
+    except Exception as error:
+        say(f"unhealthy: the storage does not answer: {type(error).__name__}: {error}")
+        return 1
+    if not workers:
+        say(f"unhealthy: no worker is alive, {waiting} tasks are waiting")
+        return 1
+    say(f"healthy: {workers} workers, {waiting} tasks are waiting")
+    return 0
+
+
+def _patch() -> None:
+    """Make threads greenlets before anything of the application is imported."""
+    from huey.drivers.greenlet import patch
+
+    patch()
+
+
+def _renew() -> None:
+    """Become the same command again, with what has changed in the application."""
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -137,6 +137,8 @@ class BaseStorage:
     keeps_objects = False
     """Whether data may be any object and comes back as the very same one."""
 
+    _polling = (0.01, 1.5, 0.25)  # first pause, factor, longest pause
+
     def __init__(self, name: str = "huey", **storage_kwargs: Any) -> None:
         self.name = name
         self.storage_kwargs = storage_kwargs
@@ -259,6 +261,22 @@ class BaseStorage:
         The body here takes the message for good (at most once), as `dequeue` is all there is.
         """
         return self._poll_for_claim(timeout)
+
+    def poll(
+        self, first: float | None = None, backoff: float | None = None, longest: float | None = None
+    ) -> None:
+        """Say how to look for messages where the storage cannot wake; None leaves it as it is.
+
+        :param first: seconds between the first two looks.
+        :param backoff: factor by which a pause is longer than the one before.
+        :param longest: longest pause in seconds.
+        """
+        old_first, old_backoff, old_longest = self._polling
+        self._polling = (
+            old_first if first is None else first,
+            old_backoff if backoff is None else backoff,
+            old_longest if longest is None else longest,
+        )
 
     def finish(self, slot: str, claim: Claim, batch: Batch = NOTHING) -> bool:
         """Acknowledge a claim and write what follows from it, in one step.
@@ -509,7 +527,7 @@ class BaseStorage:
     def _poll_for_claim(self, timeout: float) -> Claim | None:
         """Dequeue again and again until there is a message, at most ``timeout`` seconds."""
         deadline = time.monotonic() + timeout
-        pause = 0.01
+        pause, backoff, longest = self._polling
         while True:
             data = self.dequeue()
             if data is not None:
@@ -518,4 +536,4 @@ class BaseStorage:
             if left <= 0:
                 return None
             time.sleep(min(pause, left))
-            pause = min(pause * 1.5, 0.25)
+            pause = min(pause * backoff, longest)

@@ -37,6 +37,7 @@ class BellWaiter:
         self._bell = bell
         self._ringing = threading.Lock()
         self._ringing.acquire()
+        self._call: Callable[[], object] | None = None
 
     def __enter__(self) -> BellWaiter:
         self._bell.admit(self)
@@ -53,6 +54,14 @@ class BellWaiter:
         """End the wait, the one going on or the next."""
         self.rung = True
         self._ringing.release()
+        if self._call is not None:
+            self._call()
+
+    def tell(self, call: Callable[[], object]) -> None:
+        """Have ``call`` called when it rings, or now if it has; by whoever rings, so be brief."""
+        self._call = call
+        if self.rung:
+            call()
 
 
 class Bell:

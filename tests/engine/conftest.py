@@ -49,7 +49,9 @@ def work_off():
 
     def work_off(huey):
         worker = Worker(huey, "by hand", f"hand.{id(huey)}")
-        return sum(1 for _ in iter(partial(worker.step, 0), False))
+        count = sum(1 for _ in iter(partial(worker.step, 0), False))
+        worker.close()
+        return count
 
     return work_off
 

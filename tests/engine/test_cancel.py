@@ -338,7 +338,7 @@ def test_cancelling_at_random_moments_hurts_nobody_else(huey, monkeypatch):
                 break
         ended = Counter(how_it_ended(result, n) for n, result in enumerate(group))
         assert threading.active_count() >= threads + 4 + 2
-        assert all(thread.is_alive() for thread in consumer._crew._threads)
+        assert all(thread.is_alive() for thread in consumer._driver._crew.values())
 
     assert sum(ended.values()) == count
     assert set(ended) <= {"value", "TaskCanceled", "TaskRevoked"}

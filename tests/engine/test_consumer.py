@@ -94,7 +94,10 @@ def test_a_consumer_can_be_started_again(huey):
     [
         ({"workers": 0}, "at least 1 worker"),
         ({"worker_type": "rocket"}, "thread, process, greenlet, asyncio, not 'rocket'"),
-        ({"worker_type": "process"}, "use worker_type='thread'"),
+        ({"graceful_signal": "HUP"}, "graceful_signal is one of INT, TERM"),
+        ({"scheduler_interval": 0}, "scheduler_interval is a number above 0"),
+        ({"backoff": 0.5}, "1 or more"),
+        ({"max_tasks": 0}, "max_tasks is a number above 0"),
     ],
     ids=str,
 )

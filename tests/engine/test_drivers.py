@@ -5,9 +5,9 @@ import threading
 import time
 
 import pytest
-from waiting import PATIENCE, eventually, started
+from waiting import eventually, started
 
-from huey.drivers import ThreadDriver, Window
+from huey.drivers.window import Window
 from huey.exceptions import TaskInterrupt
 from huey.tasks import Run, Task
 
@@ -93,7 +93,7 @@ def test_a_run_that_may_be_cleaning_up_is_not_interrupted_again(window, stubborn
 
 
 def test_a_run_that_goes_on_all_the_same_is_interrupted_again(window, stubborn, monkeypatch):
-    monkeypatch.setattr("huey.drivers.AGAIN", 0.0)
+    monkeypatch.setattr("huey.drivers.window.AGAIN", 0.0)
     run = Run(Task())
 
     with started(lambda: window.call(run, stubborn)) as (thread,):
@@ -108,7 +108,7 @@ def test_a_run_that_goes_on_all_the_same_is_interrupted_again(window, stubborn, 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # hit in callbacks
 @pytest.mark.usefixtures("quick_switches")
 def test_nothing_thrown_gets_out_of_its_window_whenever_it_comes(window, monkeypatch):
-    monkeypatch.setattr("huey.drivers._is_harmless", lambda thread: True)
+    monkeypatch.setattr("huey.drivers.window._is_harmless", lambda thread: True)
     runs, hits, windows = [Run(Task())], [], 0
 
     def count(n):
@@ -136,13 +136,3 @@ def test_nothing_thrown_gets_out_of_its_window_whenever_it_comes(window, monkeyp
 
     assert {type(error) for error in hits} == {TaskInterrupt}
     assert windows > len(hits)
-
-
-def test_loops_can_be_waited_for_with_a_time_limit():
-    driver, ended, wakes = ThreadDriver(), threading.Event(), []
-    driver.start(lambda: ended.wait(PATIENCE), "test")
-
-    assert not driver.join(0.01, lambda: wakes.append(1))
-    assert wakes
-    ended.set()
-    assert driver.join(None, lambda: None)

@@ -4,7 +4,9 @@ import pytest
 from rig import rig
 
 OPEN = {
-    "sqlite": lambda folder: ("SqliteHuey", {"filename": str(folder / "huey.db")}),
+    # A small page cache: one that fills slowly looks like a leak in `test_memory`.
+    "sqlite": lambda folder: ("SqliteHuey", {"filename": str(folder / "huey.db"), "cache_mb": 1}),
+    "file": lambda folder: ("FileHuey", {"path": str(folder / "queue")}),
 }
 
 

@@ -19,7 +19,7 @@ from waiting import PATIENCE, eventually
 SCALE = float(os.environ.get("HUEY_FAULTS", "0.1"))  # 1 is full size, as `make faults` runs it
 
 APP = """
-import json, os, signal, time
+import gc, json, os, signal, sys, time
 import huey as door
 from huey import crontab
 
@@ -44,6 +44,18 @@ def work(n):
 def quick(n):
     say("start", n)
     say("end", n)
+
+
+@huey.task()
+def silent(n):
+    pass
+
+
+@huey.task()
+def memory():
+    gc.collect()
+    resident = int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return sys.getallocatedblocks(), resident
 
 
 @huey.task()

@@ -43,6 +43,7 @@ def whole(a, b=2, task=None):
 
 OPEN = {
     "sqlite": lambda folder: ("SqliteHuey", {"filename": str(folder / "huey.db")}),
+    "file": lambda folder: ("FileHuey", {"path": str(folder / "queue")}),
 }
 
 

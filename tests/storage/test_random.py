@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import time
 from collections import Counter
 from datetime import datetime, timedelta
 
@@ -19,7 +20,7 @@ from hypothesis.stateful import (
 )
 
 from huey.constants import EmptyData
-from huey.storage import Aside, Batch, MemoryStorage, SqliteStorage
+from huey.storage import Aside, Batch, FileStorage, Join, MemoryStorage, SqliteStorage
 
 NOON = datetime(2030, 6, 1, 12)
 
@@ -29,6 +30,12 @@ minutes = st.integers(0, 5)
 keys = st.sampled_from(["a", "b", "r:a"])
 slots = st.sampled_from(["x", "y"])
 limits = st.one_of(st.none(), st.integers(0, 4))
+holders = st.sampled_from(["h", "i"])
+
+PARTS = {"one": 1, "two": 2, "three": 3}  # chords and how many parts they have
+chords = st.sampled_from(sorted(PARTS))
+WHILE = 50  # seconds, far enough from all sums of what the clock is turned by
+turns_of_the_clock = st.sampled_from([20, 100])
 
 
 def at(minute):
@@ -45,20 +52,62 @@ class Model:
         self.deaths = Counter()  # by the order of arrival: how many workers died with it
         self.schedule = []  # minute, order, message, priority
         self.values = {}
+        self.over = {}  # by key: when a value is gone
+        self.now = 0
         self.endings = {}
+        self.chords = {key: {} for key in PARTS}
+        self.locks = {}
+        self.turns = {key: [] for key in "ab"}
         self.aside = []
         self.events = []
 
     def push(self, data, priority):
         heapq.heappush(self.queue, (-(priority or 0), next(self.order), data))
 
+    def put(self, key, value, ttl=None):
+        self.values[key] = value
+        self.over[key] = float("inf") if ttl is None else self.now + ttl
+
     def write(self, batch):
-        self.values.update(batch["results"])
+        for item in batch["results"]:
+            self.put(*item)
+        self.endings.update(batch["endings"])
         for item in batch["enqueue"]:
             self.push(*item)
         for minute, data, priority in batch["schedule"]:
             self.schedule.append((minute, next(self.order), data, priority))
+        for item in batch["joins"]:
+            self.join(*item)
+        for key in batch["forget"]:
+            self.chords[key].clear()
         self.events += batch["events"]
+
+    def write_late(self, batch):
+        """What is written of a batch whose claim was lost."""
+        for key, value in batch["results"]:
+            if key not in self.values:
+                self.put(key, value)
+        self.endings.update(batch["endings"])
+        self.events += batch["events"]
+
+    def join(self, key, part, value, priority):
+        part %= PARTS[key]
+        if part in self.chords[key]:
+            return
+        self.chords[key][part] = value
+        if len(self.chords[key]) == PARTS[key]:
+            self.push(key.encode(), priority)
+
+    def pass_time(self, seconds):
+        self.now += seconds
+        self.values = {key: v for key, v in self.values.items() if self.over[key] > self.now}
+
+    def take_turn(self, key, limit, per):
+        taken = [when for when in self.turns[key] if when > self.now - per]
+        if len(taken) >= limit:
+            return taken[-limit] + per - self.now
+        self.turns[key].append(self.now)
+        return 0
 
     def due(self, minute, limit=None):
         due = sorted(item[:2] for item in self.schedule if item[0] <= minute)[:limit]
@@ -70,16 +119,27 @@ class Model:
 batches = st.fixed_dictionaries(
     {
         "results": st.lists(st.tuples(keys, payloads), max_size=2, unique_by=lambda i: i[0]),
+        "endings": st.lists(
+            st.tuples(keys, st.sampled_from(["none", "expired"])),
+            max_size=2,
+            unique_by=lambda item: item[0],
+        ),
         "enqueue": st.lists(st.tuples(payloads, priorities), max_size=2),
         "schedule": st.lists(st.tuples(minutes, payloads, priorities), max_size=2),
         "events": st.lists(payloads, max_size=2),
+        "joins": st.lists(st.tuples(chords, st.integers(0, 2), payloads, priorities), max_size=2),
+        "forget": st.lists(chords, max_size=1),
     }
 )
 
 
 def as_batch(batch):
     schedule = [(data, at(minute), priority) for minute, data, priority in batch["schedule"]]
-    return Batch(**{**batch, "schedule": schedule})
+    joins = [
+        Join(key, part % PARTS[key], PARTS[key], value, key.encode(), priority)
+        for key, part, value, priority in batch["joins"]
+    ]
+    return Batch(**{**batch, "schedule": schedule, "joins": joins})
 
 
 class Walk(RuleBasedStateMachine):
@@ -154,9 +214,7 @@ class Walk(RuleBasedStateMachine):
 
         assert not self.storage.finish(slot, claim, as_batch(batch))
 
-        for key, value in batch["results"]:
-            self.model.values.setdefault(key, value)
-        self.model.events += batch["events"]
+        self.model.write_late(batch)
 
     # -- schedule
 
@@ -192,12 +250,21 @@ class Walk(RuleBasedStateMachine):
     @rule(key=keys, value=payloads)
     def put(self, key, value):
         self.storage.put_data(key, value)
-        self.model.values[key] = value
+        self.model.put(key, value)
 
     @rule(key=keys, value=payloads)
     def put_if_empty(self, key, value):
-        assert self.storage.put_if_empty(key, value) == (key not in self.model.values)
-        self.model.values.setdefault(key, value)
+        empty = key not in self.model.values
+        assert self.storage.put_if_empty(key, value) == empty
+        if empty:
+            self.model.put(key, value)
+
+    @rule(key=keys)
+    def take_result(self, key):
+        value = self.model.values.pop(key, EmptyData)
+        if value is not EmptyData:
+            self.model.endings[key] = "taken"
+        assert self.storage.take_result(key) == value
 
     @rule(key=keys)
     def pop(self, key):
@@ -212,6 +279,21 @@ class Walk(RuleBasedStateMachine):
     def flush_results(self):
         self.storage.flush_results()
         self.model.values.clear()
+
+    # -- locks
+
+    @rule(key=keys, holder=holders)
+    def acquire_lock(self, key, holder):
+        assert self.storage.acquire_lock(key, holder) == (key not in self.model.locks)
+        self.model.locks.setdefault(key, holder)
+
+    @rule(key=keys, holder=st.one_of(st.none(), holders))
+    def release_lock(self, key, holder):
+        held = self.model.locks.get(key)
+        freed = held is not None and holder in (None, held)
+        assert self.storage.release_lock(key, holder) == freed
+        if freed:
+            del self.model.locks[key]
 
     # -- the rest
 
@@ -255,6 +337,10 @@ class Walk(RuleBasedStateMachine):
         storage, model = self.storage, self.model
         assert storage.result_items() == model.values
         assert {key: storage.peek_ending(key) for key in model.endings} == model.endings
+        assert {key: storage.joined(key) for key in PARTS} == model.chords
+        assert sorted(storage.locks()) == sorted(model.locks)
+        claimed = sorted(data for _, _, data in model.claimed.values())
+        assert sorted(data for _, data in storage.claims()) == claimed
         assert storage.aside_items() == model.aside
         assert [data for _, data in storage.read_events()] == model.events
         due = min((minute for minute, *_ in model.schedule), default=None)
@@ -262,12 +348,36 @@ class Walk(RuleBasedStateMachine):
         assert storage.next_due() == (None if due is None else noon + 60 * due)
 
 
+class WalkWithAClock(Walk):
+    """The clock is turned on, for storages that go by the clock of this process."""
+
+    turn_clock = None  # called with seconds
+
+    @rule(seconds=turns_of_the_clock)
+    def pass_time(self, seconds):
+        self.turn_clock(seconds)
+        self.model.pass_time(seconds)
+
+    @rule(key=keys, value=payloads)
+    def put_for_a_while(self, key, value):
+        empty = key not in self.model.values
+        assert self.storage.put_if_empty(key, value, ttl=WHILE) == empty
+        if empty:
+            self.model.put(key, value, WHILE)
+
+    @rule(key=st.sampled_from("ab"), limit=st.integers(1, 3))
+    def take_turn(self, key, limit):
+        expected = self.model.take_turn(key, limit, WHILE)
+        assert self.storage.take_turn(key, limit, WHILE) == pytest.approx(expected, abs=5)
+
+
 class WalkAmongDeaths(Walk):
     """Workers of other processes claim and die, too; closing a storage is as good as a death."""
 
-    @rule(count=st.integers(0, 2))
-    def a_process_dies(self, count):
+    @rule(count=st.integers(0, 2), lock=keys)
+    def a_process_dies(self, count, lock):
         other = self.make()
+        assert other.acquire_lock(lock, "dead") == (lock not in self.model.locks)
         claims = [claim for n in range(count) if (claim := other.claim(f"{n}"))]
         other.close()
         for queued in heapq.nsmallest(len(claims), self.model.queue):
@@ -276,14 +386,28 @@ class WalkAmongDeaths(Walk):
         assert self.storage.recover() == len(claims)
 
 
+class WalkAmongDeathsWithAClock(WalkAmongDeaths, WalkWithAClock):
+    """Both."""
+
+
 def walk(kind, open_storage, examples):
-    names = map(str, itertools.count())  # one file will do for many short lives
+    """Take walks of a kind, each with a storage opened under another name."""
+    names = map(str, itertools.count())
 
     class Here(kind):
         def __init__(self):
             name = next(names)
             self.make = lambda: open_storage(name)
+            self.clock = pytest.MonkeyPatch()
+            self.passed = []
+            real = time.time
+            self.clock.setattr(time, "time", lambda: real() + sum(self.passed))
+            self.turn_clock = self.passed.append
             super().__init__()
+
+        def teardown(self):
+            self.clock.undo()
+            super().teardown()
 
     run_state_machine_as_test(
         Here,
@@ -297,14 +421,22 @@ def walk(kind, open_storage, examples):
 
 
 def test_memory_agrees_with_the_model():
-    walk(Walk, MemoryStorage, examples=60)
+    walk(WalkWithAClock, MemoryStorage, examples=60)
 
 
 @pytest.mark.parametrize("strict_fifo", [False, True])
 def test_sqlite_agrees_with_the_model(tmp_path, strict_fifo):
-    file = tmp_path / "huey.db"
+    file = tmp_path / "huey.db"  # one file will do for many short lives
 
     def open_storage(name):
         return SqliteStorage(name, file, strict_fifo=strict_fifo)
 
-    walk(WalkAmongDeaths, open_storage, examples=30)
+    walk(WalkAmongDeathsWithAClock, open_storage, examples=30)
+
+
+@pytest.mark.parametrize("use_thread_lock", [False, True])
+def test_files_agree_with_the_model(tmp_path, use_thread_lock):
+    def open_storage(name):
+        return FileStorage(name, tmp_path / name, use_thread_lock=use_thread_lock)
+
+    walk(WalkAmongDeathsWithAClock, open_storage, examples=30)

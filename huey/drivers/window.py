@@ -1,21 +1,27 @@
-"""Who calls the steps of workers and scheduler, and how a running task is interrupted."""
+"""How a running task is interrupted: an exception raised inside a thread from outside."""
 
 from __future__ import annotations
 
 import ctypes
 import math
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
-from huey.exceptions import TaskInterrupt
+from huey.exceptions import TaskInterrupt, TaskTimeout
 from huey.executor import Tried
 from huey.tasks import Run
 
 _set_async_exc = ctypes.pythonapi.PyThreadState_SetAsyncExc
-_INTERRUPT = ctypes.py_object(TaskInterrupt)
+
+Kind = type[TaskInterrupt] | type[TaskTimeout]
+"""What is raised inside a task: that it was stopped, or that its time is over."""
+
+KINDS = (TaskInterrupt, TaskTimeout)
 
 TRIES = 200  # looks for a harmless moment, a millisecond apart
 AGAIN = 1.0  # seconds before a run that goes on, as if nothing had been thrown, is thrown at again
@@ -27,7 +33,10 @@ _FRAGILE_PACKAGES = ("huey", "huey_jupyter", "weakref", "_weakrefset")
 
 def _is_harmless(thread: int) -> bool:
     """Say whether an exception may arrive where a thread is just now."""
-    frame = sys._current_frames().get(thread)
+    return _is_harmless_in(sys._current_frames().get(thread))
+
+
+def _is_harmless_in(frame: FrameType | None) -> bool:
     if frame is None:
         return True
     name = frame.f_code.co_name
@@ -49,6 +58,7 @@ class Window:
         self._thread: int | None = None
         self._run: Run | None = None
         self._tried = False
+        self._thrown: Kind | None = None
         self._thrown_at = -math.inf
 
     def call(self, run: Run, func: Callable[[], Any]) -> Tried:
@@ -65,13 +75,13 @@ class Window:
             else:
                 tried = Tried(value=value)
             self._close()
-        except TaskInterrupt as late:
+        except KINDS as late:
             self._close()
             tried = tried or Tried(error=late)
         return tried
 
-    def throw(self, run: Run) -> bool:
-        """Raise `TaskInterrupt` inside ``run``; False if it is not running any more.
+    def throw(self, run: Run, kind: Kind = TaskInterrupt) -> bool:
+        """Raise an exception inside ``run``; False if it is not running any more.
 
         Does nothing if that was done less than a second ago: the run may be cleaning up. It
         arrives when the thread next executes Python code: a call into C returns first. Where it
@@ -81,20 +91,20 @@ class Window:
             with self._lock:
                 if self._run is not run or self._thread is None:
                     return False
-                if time.monotonic() < self._thrown_at + AGAIN:
+                if kind is self._thrown and time.monotonic() < self._thrown_at + AGAIN:
                     return True
-                if self._thrown_now(self._thread, insist=not tries_left):
-                    self._thrown_at = time.monotonic()
+                if self._thrown_now(self._thread, kind, insist=not tries_left):
+                    self._thrown, self._thrown_at = kind, time.monotonic()
                     return True
             time.sleep(0.001)
         return False
 
-    def _thrown_now(self, thread: int, insist: bool) -> bool:
+    def _thrown_now(self, thread: int, kind: Kind, insist: bool) -> bool:
         """Raise the exception unless it would do harm; say whether it was raised."""
         if not insist and not _is_harmless(thread):
             return False
         self._tried = True
-        _set_async_exc(ctypes.c_ulong(thread), _INTERRUPT)
+        _set_async_exc(ctypes.c_ulong(thread), ctypes.py_object(kind))
         if insist or _is_harmless(thread):
             return True
         _set_async_exc(ctypes.c_ulong(thread), None)  # it had gone on between look and throw
@@ -103,7 +113,7 @@ class Window:
     def _open(self, run: Run) -> None:
         with self._lock:
             self._thread, self._run = threading.get_ident(), run
-            self._tried = False
+            self._tried, self._thrown = False, None
             self._thrown_at = -math.inf
 
     def _close(self) -> None:
@@ -113,29 +123,46 @@ class Window:
             self._thread = self._run = None
 
 
-class ThreadDriver:
-    """Runs each loop in a daemon thread of this process."""
+class MainWindow(Window):
+    """The window of a process's main thread, into which a signal carries the exception.
+
+    A signal also reaches a thread that sleeps or waits for a socket, and its handler sees where
+    the thread is, so that nothing can change between look and throw. The number is one that is
+    ignored where nobody asks for it. Made in the main thread.
+    """
+
+    _NUMBER = getattr(signal, "SIGURG", None)
 
     def __init__(self) -> None:
-        self._threads: list[threading.Thread] = []
+        super().__init__()
+        self._wanted: Kind | None = None
+        self._insist = False
+        if self._NUMBER is not None:
+            signal.signal(self._NUMBER, self._arrive)
 
-    def start(self, loop: Callable[[], None], name: str) -> None:
-        """Run ``loop`` until it ends by itself."""
-        thread = threading.Thread(target=loop, name=f"huey {name}", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+    def _thrown_now(self, thread: int, kind: Kind, insist: bool) -> bool:
+        if self._NUMBER is None or signal.getsignal(self._NUMBER) != self._arrive:
+            return super()._thrown_now(thread, kind, insist)
+        self._wanted, self._insist = kind, insist
+        signal.pthread_kill(thread, self._NUMBER)
+        if insist:
+            return True
+        deadline = time.monotonic() + 0.001
+        while self._wanted is not None and time.monotonic() < deadline:
+            time.sleep(0.0001)
+        return self._wanted is None
 
-    def join(self, timeout: float | None, wake: Callable[[], None]) -> bool:
-        """Wait until all loops have ended; say whether they have.
+    def _arrive(self, number: int, frame: FrameType | None) -> None:
+        """Raise what was wanted, in the main thread, unless it would do harm just now."""
+        kind = self._wanted
+        if kind is not None and self._run is not None and (self._insist or _is_harmless_in(frame)):
+            self._wanted = None
+            raise kind
 
-        :param timeout: seconds to wait in all, None for as long as it takes.
-        :param wake: called again and again, to end what the loops wait for.
-        """
-        deadline = math.inf if timeout is None else time.monotonic() + timeout
-        for thread in self._threads:
-            while thread.is_alive() and thread is not threading.current_thread():
-                if time.monotonic() >= deadline:
-                    return False
-                wake()
-                thread.join(0.02)
-        return True
+    def _open(self, run: Run) -> None:
+        self._wanted = None
+        super()._open(run)
+
+    def _close(self) -> None:
+        self._wanted = None
+        super()._close()

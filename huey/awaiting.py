@@ -1,0 +1,163 @@
+"""Waiting for results without a thread for each: in an event loop, and for the first of many.
+
+A storage's waiter that can say who rang has a method ``tell``, see `BellWaiter`; with the others
+one looks again and again.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from huey.exceptions import ResultTimeout
+
+if TYPE_CHECKING:
+    from huey.storage.base import Waiter
+
+# Woken by the storage, one still looks by oneself, less and less often (seconds): a wake-up may
+# be lost with a killed process. Where the storage cannot wake, the first look is soon.
+LOOK_AGAIN = (1.0, 2.0, 5.0)
+POLL = (0.005, 1.15, 1.0)
+
+
+class Awaited(Protocol):
+    """Something that gets ready: a result, a group of them, a chord's."""
+
+    def is_ready(self) -> bool:
+        """Say whether there is something to get."""
+        ...
+
+    def waiters(self) -> list[AbstractContextManager[Waiter]]:
+        """Return a waiter for each task that it depends on."""
+        ...
+
+
+A = TypeVar("A", bound=Awaited)
+
+
+class _Pauses:
+    """How long to wait before the next look: longer each time, and never beyond the deadline."""
+
+    def __init__(self, pauses: tuple[float, float, float], deadline: float | None) -> None:
+        self._pause, self._factor, self._longest = pauses
+        self._deadline = deadline
+
+    def next(self) -> float:
+        """Return the next pause in seconds, 0 or less when the time is over."""
+        pause, self._pause = self._pause, min(self._pause * self._factor, self._longest)
+        if self._deadline is None:
+            return pause
+        return min(pause, self._deadline - time.monotonic())
+
+
+def listen(stack: ExitStack, awaited: Awaited, call: Callable[[], object]) -> bool:
+    """Have ``call`` called, in any thread, when something may be ready; False if nobody calls."""
+    heard = True
+    for entered in awaited.waiters():
+        tell = getattr(stack.enter_context(entered), "tell", None)
+        if tell is None:
+            heard = False
+        else:
+            tell(call)
+    return heard
+
+
+async def until(look: Callable[[], bool], awaited: Awaited, timeout: float | None) -> bool:
+    """Wait until ``look`` is true, with the event loop free; False when the time is over.
+
+    :param look: called in a thread of the loop's pool, as a storage may be slow.
+    """
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    deadline = None if timeout is None else time.monotonic() + timeout
+    pauses = None
+    while True:
+        rang = asyncio.Event()
+        with ExitStack() as stack:  # anew each time: a waiter is good for one ring
+            heard = listen(stack, awaited, partial(_call_in, loop, rang.set))
+            pauses = pauses or _Pauses(LOOK_AGAIN if heard else POLL, deadline)
+            if await loop.run_in_executor(None, look):
+                return True
+            pause = pauses.next()
+            if pause <= 0:
+                return False
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await rang.wait()
+
+
+def _call_in(loop: Any, call: Callable[[], object]) -> None:
+    with suppress(RuntimeError):  # the loop is closed, so nobody waits any more
+        loop.call_soon_threadsafe(call)
+
+
+class Completed(Generic[A]):
+    """Results in the order in which they get ready, for ``for`` and for ``async for``.
+
+    :param results: what to wait for.
+    :param timeout: seconds for all of them together; then `ResultTimeout` is raised.
+    """
+
+    def __init__(self, results: Sequence[A], timeout: float | None = None) -> None:
+        self._results = results
+        self._timeout = timeout
+
+    def __iter__(self) -> Iterator[A]:
+        arrived: queue.SimpleQueue[A] = queue.SimpleQueue()
+        with ExitStack() as stack:
+            pauses = self._listen(stack, lambda result: partial(arrived.put, result))
+            pending = dict.fromkeys(self._results)
+            look = list(pending)
+            while True:
+                for result in _ready(look):
+                    if pending.pop(result, self) is None:
+                        yield result
+                if not pending:
+                    return
+                try:
+                    look = [arrived.get(timeout=self._left(pauses, pending))]
+                except queue.Empty:
+                    look = list(pending)
+
+    async def __aiter__(self) -> AsyncIterator[A]:
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        arrived: asyncio.Queue[A] = asyncio.Queue()
+        with ExitStack() as stack:
+            pauses = self._listen(
+                stack, lambda result: partial(_call_in, loop, partial(arrived.put_nowait, result))
+            )
+            pending = dict.fromkeys(self._results)
+            look = list(pending)
+            while True:
+                for result in await loop.run_in_executor(None, _ready, look):
+                    if pending.pop(result, self) is None:
+                        yield result
+                if not pending:
+                    return
+                try:
+                    async with asyncio.timeout(self._left(pauses, pending)):
+                        look = [await arrived.get()]
+                except TimeoutError:
+                    look = list(pending)
+
+    def _listen(self, stack: ExitStack, call_for: Callable[[A], Callable[[], object]]) -> _Pauses:
+        deadline = None if self._timeout is None else time.monotonic() + self._timeout
+        heard = [listen(stack, result, call_for(result)) for result in self._results]
+        return _Pauses(LOOK_AGAIN if all(heard) else POLL, deadline)
+
+    def _left(self, pauses: _Pauses, pending: dict[A, None]) -> float:
+        pause = pauses.next()
+        if pause <= 0:
+            raise ResultTimeout(f"{len(pending)} results are not ready within {self._timeout} s")
+        return pause
+
+
+def _ready(results: Sequence[A]) -> list[A]:
+    return [result for result in results if result.is_ready()]

@@ -1,0 +1,31 @@
+"""Who calls the steps of workers and scheduler: one driver for each kind of worker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from huey.constants import WORKER_ASYNCIO, WORKER_GREENLET, WORKER_PROCESS
+
+if TYPE_CHECKING:
+    from huey.consumer import Consumer
+    from huey.drivers.base import Driver
+
+
+def make_driver(consumer: Consumer) -> Driver:
+    """Return the driver for the kind of worker that a consumer's options name."""
+    kind = consumer.options.worker_type
+    if kind == WORKER_PROCESS:
+        from huey.drivers.process import ProcessDriver
+
+        return ProcessDriver(consumer)
+    if kind == WORKER_GREENLET:
+        from huey.drivers.greenlet import GreenletDriver
+
+        return GreenletDriver(consumer)
+    if kind == WORKER_ASYNCIO:
+        from huey.drivers.asyncio import AsyncioDriver
+
+        return AsyncioDriver(consumer)
+    from huey.drivers.thread import ThreadDriver
+
+    return ThreadDriver(consumer)
