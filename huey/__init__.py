@@ -2,7 +2,17 @@
 
 import logging
 
-from huey.api import BlackHoleHuey, FileHuey, Huey, MemoryHuey, SqliteHuey
+from huey.api import (
+    BlackHoleHuey,
+    FileHuey,
+    Huey,
+    MemoryHuey,
+    PriorityRedisExpireHuey,
+    PriorityRedisHuey,
+    RedisExpireHuey,
+    RedisHuey,
+    SqliteHuey,
+)
 from huey.composition import chord, group
 from huey.crontab import crontab
 from huey.events import progress, track
@@ -18,6 +28,10 @@ __all__ = [  # noqa: RUF022 - in plain order, as in the other doors
     "FileHuey",
     "Huey",
     "MemoryHuey",
+    "PriorityRedisExpireHuey",
+    "PriorityRedisHuey",
+    "RedisExpireHuey",
+    "RedisHuey",
     "RetryTask",
     "SKIPPED",
     "SqliteHuey",

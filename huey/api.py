@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
+from huey import storage as storages
 from huey.composition import chord, group, plan
 from huey.constants import AT_LEAST_ONCE, AT_MOST_ONCE, EmptyData
 from huey.coroutines import is_coroutine_function
@@ -62,6 +63,10 @@ __all__ = [
     "Huey",
     "MemoryHuey",
     "PeriodicTask",
+    "PriorityRedisExpireHuey",
+    "PriorityRedisHuey",
+    "RedisExpireHuey",
+    "RedisHuey",
     "Result",
     "ResultGroup",
     "SqliteHuey",
@@ -855,6 +860,57 @@ class BlackHoleHuey(Huey):
     """A Huey that swallows every task and runs none, for tests."""
 
     storage_class = BlackHoleStorage
+
+
+class _Later:
+    """A storage class that is imported when it is asked for, and its client library with it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, huey: Huey | None, owner: type[Huey]) -> type[BaseStorage]:
+        found: type[BaseStorage] = getattr(storages, self._name)
+        return found
+
+
+def _later(name: str) -> Any:
+    return _Later(name)
+
+
+class RedisHuey(Huey):
+    """A Huey whose queue is a list on a Redis server; it ignores priorities.
+
+    Keyword arguments are those of `RedisStorage`: ``url``, or ``host``, ``port`` and so on.
+    """
+
+    storage_class = _later("RedisStorage")
+
+
+class PriorityRedisHuey(Huey):
+    """A Huey whose queue is a sorted set on a Redis server: by priority.
+
+    Keyword arguments are those of `RedisStorage`.
+    """
+
+    storage_class = _later("PriorityRedisStorage")
+
+
+class RedisExpireHuey(Huey):
+    """A `RedisHuey` whose results stay for a while, whoever reads them.
+
+    Keyword arguments are those of `RedisExpireStorage`, such as ``expire_time`` in seconds.
+    """
+
+    storage_class = _later("RedisExpireStorage")
+
+
+class PriorityRedisExpireHuey(Huey):
+    """A `PriorityRedisHuey` whose results stay for a while, whoever reads them.
+
+    Keyword arguments are those of `RedisExpireStorage`.
+    """
+
+    storage_class = _later("PriorityRedisExpireStorage")
 
 
 def _zone(name: str) -> datetime.tzinfo:

@@ -23,6 +23,7 @@ from huey.drivers import make_driver
 from huey.drivers.base import Driver
 from huey.drivers.caller import Caller
 from huey.drivers.keeper import Timekeeper
+from huey.drivers.loop import Outage, repeat
 from huey.drivers.noted import Noted
 from huey.drivers.window import AGAIN, Window
 from huey.exceptions import ConfigurationError, StorageError, TaskTimeout
@@ -400,7 +401,11 @@ class Consumer:
             worker.register()
         self.huey.hooks["on_startup"].run()
         most = self.options.max_tasks
-        self._repeat(worker.step, stop, lambda: most is not None and worker.done >= most)
+
+        def is_over() -> bool:
+            return stop.is_set() or (most is not None and worker.done >= most)
+
+        repeat(worker.step, is_over, stop.wait, self._outage, self.fail)
         self.huey.hooks["on_shutdown"].run()
         with contextlib.suppress(Exception):
             worker.unregister()
@@ -412,7 +417,7 @@ class Consumer:
         def step() -> None:
             self.scheduler.wait(self.scheduler.step())
 
-        self._repeat(step, stop, lambda: False)
+        repeat(step, stop.is_set, stop.wait, self._outage, self.fail)
 
     def fail(self, error: StorageError) -> None:
         """Stop, as the storage cannot be used; return at once."""
@@ -483,12 +488,16 @@ class Consumer:
                 self._driver.watch(noted)
                 number = noted.take()
             self._driver.finish()
-            if number in (_NUMBERS[self.options.graceful_signal], _HANGUP):
+            if number is not None and number in (self._graceful_number, _HANGUP):
                 logger.info("running tasks may end first; a second signal interrupts them")
                 ended = self._join_until(noted)
         finally:
             self._end(ended)
-        return ended and number == _HANGUP
+        return number is not None and number == _HANGUP and not noted and self.failure is None
+
+    @property
+    def _graceful_number(self) -> int:
+        return _NUMBERS[self.options.graceful_signal]
 
     def _join_until(self, noted: Noted) -> bool:
         """Wait for the workers until a signal, or for as long as the options say."""
@@ -498,51 +507,6 @@ class Consumer:
             if noted or (deadline is not None and time.monotonic() >= deadline):
                 return False
         return True
-
-    def _repeat(
-        self, step: Callable[[], Any], stop: threading.Event, is_done: Callable[[], bool]
-    ) -> None:
-        """Call a step until ``stop`` is set or it is done; an error costs one turn."""
-        failures = 0
-        while not stop.is_set() and not is_done():
-            try:
-                step()
-            except StorageError as error:
-                self.fail(error)
-                return
-            except BaseException as error:
-                failures += 1
-                self._outage.failed(error)
-                stop.wait(random.uniform(0.5, 1.0) * min(0.1 * 2**failures, 5.0))  # noqa: S311
-            else:
-                if failures:
-                    self._outage.worked()
-                failures = 0
-
-
-class Outage:
-    """Says once that steps fail, and once that they work again, however many keep trying."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._known: set[type[BaseException]] = set()
-
-    def failed(self, error: BaseException) -> None:
-        """Log an error with its traceback if it is the first of its kind in this outage."""
-        with self._lock:
-            first = type(error) not in self._known
-            self._known.add(type(error))
-        if first:
-            logger.error("a step failed; trying again until it works", exc_info=error)
-        else:
-            logger.debug("a step failed again: %r", error)
-
-    def worked(self) -> None:
-        """Log that it works again."""
-        with self._lock:
-            known, self._known = self._known, set()
-        if known:
-            logger.warning("going on: it works again")
 
 
 _HANGUP = getattr(signal, "SIGHUP", None)

@@ -1,4 +1,4 @@
-"""What holds for every test: under CI a skipped test counts as failed.
+"""What holds for every test: a Redis server for all of them, and no skipped test under CI.
 
 A missing server or browser skips on a laptop. Under CI it would let a whole folder of tests pass
 without having run.
@@ -7,6 +7,7 @@ without having run.
 import os
 
 import pytest
+from redis_server import RedisServer
 
 
 @pytest.hookimpl(wrapper=True)
@@ -26,3 +27,18 @@ def _no_skip_under_ci(report):
         report.outcome = "failed"
         report.longrepr = f"skipped under CI: {reason.removeprefix('Skipped: ')}"
     return report
+
+
+@pytest.fixture(scope="session")
+def one_redis_server():
+    server = RedisServer()
+    yield server
+    server.end()
+
+
+@pytest.fixture
+def redis_server(one_redis_server):
+    """Return a server with nothing on it."""
+    with one_redis_server.client() as client:
+        client.flushall()
+    return one_redis_server

@@ -1,8 +1,10 @@
 """Real processes in tests: started, spoken with by lines, and ended by their id."""
 
+import os
 import subprocess
 import sys
 import textwrap
+import traceback
 from contextlib import contextmanager
 
 from waiting import PATIENCE
@@ -68,3 +70,21 @@ def run(code, *arguments, **options):
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+def fork(func):
+    """Call a function in a forked process, which then ends with 0; return its id at once."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        func()
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+
+
+def exit_code(child):
+    """Wait for the end of a forked process; return its exit code, or minus its signal."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -104,13 +104,16 @@ class ChildProcess(ThreadDriver):
         super().__init__(consumer)
         self.place = place
         self._over = threading.Event()
+        self._channel: Connection | None = None
+        self._speaking = threading.Lock()
 
     def serve(self, channel: Connection) -> None:
         """Go on until the parent or a signal ends it."""
         ignore_the_terminal()
+        self._channel = channel
         with Noted([signal.SIGTERM], at_once=True) as noted:
             unblock_signals()
-            if self.huey.events.enabled:
+            if self.huey.events.enabled and self.place != SCHEDULER:
                 self._help("events", partial(self.huey.events.serve, self._stop_helpers))
             self._help("listener", partial(self._listen, channel, noted))
             self.loop()
@@ -139,6 +142,13 @@ class ChildProcess(ThreadDriver):
     def interrupt(self) -> None:
         """Interrupt what runs."""
         self._interrupting = True
+
+    def cancel(self, task_id: str) -> bool:
+        """Ask a task to end; one that another process runs is passed on and not counted."""
+        known = super().cancel(task_id)
+        if not known:
+            self._say(CANCEL, task_id.encode())
+        return known
 
     def release(self) -> None:
         """Give back what it has in hand."""
@@ -185,9 +195,14 @@ class ChildProcess(ThreadDriver):
         elif word == RECOVER:
             self.recover()
         elif word == CANCEL:
-            known = self.cancel(what.decode())
-            channel.send_bytes(RUNNING if known else NOT_RUNNING)
+            known = super().cancel(what.decode())
+            self._say(RUNNING if known else NOT_RUNNING)
         return deadline
+
+    def _say(self, *words: bytes) -> None:
+        with self._speaking, contextlib.suppress(OSError):
+            if self._channel is not None:
+                self._channel.send_bytes(b" ".join(words))
 
 
 class WorkerProcess(ChildProcess):

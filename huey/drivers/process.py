@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import logging
 import math
 import multiprocessing
-import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from multiprocessing.connection import Connection, wait
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, NoReturn
 
 from huey.drivers import child
 from huey.drivers.base import Driver
+from huey.drivers.keeper import Timekeeper
+from huey.drivers.kids import Kid, can_fork, fork
 from huey.drivers.noted import Noted
+from huey.drivers.supervisor import ANSWER, LAST_WORD, Attended, Supervisor
 from huey.exceptions import ConfigurationError, StorageError
 
 if TYPE_CHECKING:
@@ -25,104 +26,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("huey.consumer")
 
-HALF_DEAD = 1.0  # seconds that a process which hears no more has to end by itself
-ANSWER = 2.0  # seconds to wait for the answers to a question
-LAST_WORD = 3.0  # seconds more than its children that a supervisor has to end
-YOUNG = 1.0  # a process that died before this age (seconds) is not replaced at once
-LONGEST_PAUSE = 1.0  # seconds before even that is replaced
-
-
-class Process(Protocol):
-    """A child process."""
-
-    pid: int
-
-    def exit_code(self) -> int | None:
-        """Return how it ended, minus the number if by a signal; None while it lives."""
-        ...
-
-
-class Forked:
-    """A child made by fork."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self._code: int | None = None
-
-    def exit_code(self) -> int | None:
-        if self._code is None:
-            try:
-                pid, status = os.waitpid(self.pid, os.WNOHANG)
-            except ChildProcessError:  # somebody else has waited for it
-                self._code = 1
-            else:
-                self._code = os.waitstatus_to_exitcode(status) if pid else None
-        return self._code
-
-
-class Spawned:
-    """A child made by a new interpreter."""
-
-    def __init__(self, process: Any) -> None:
-        self._process = process
-        self.pid: int = process.pid
-
-    def exit_code(self) -> int | None:
-        code: int | None = self._process.exitcode
-        return code
-
-
-class Kid:
-    """One child as its supervisor knows it.
-
-    :param place: which worker, or the scheduler.
-    """
-
-    def __init__(self, place: int, process: Process, channel: Connection) -> None:
-        self.place = place
-        self.process = process
-        self.channel = channel
-        self.born = time.monotonic()
-        self.deaf_since = math.inf
-
-    @property
-    def is_worker(self) -> bool:
-        return self.place != child.SCHEDULER
-
-    @property
-    def is_deaf(self) -> bool:
-        return self.deaf_since < math.inf
-
-    def say(self, *words: bytes) -> None:
-        if not self.is_deaf:
-            with contextlib.suppress(OSError):
-                self.channel.send_bytes(b" ".join(words))
-
-    def hear(self) -> bytes:
-        """Return what it says; nothing if it is dying."""
-        try:
-            return self.channel.recv_bytes()
-        except (EOFError, OSError):
-            self.deaf_since = time.monotonic()
-            self.channel.close()
-            return b""
-
-    def kill(self) -> None:
-        with contextlib.suppress(OSError):
-            os.kill(self.process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
-
-
-def can_fork() -> bool:
-    """Say whether processes are made by fork: where there is one, unless spawning is asked for."""
-    return hasattr(os, "fork") and multiprocessing.get_start_method(allow_none=True) in (
-        *(None, "fork"),
-    )
+CHECK = 1.0  # seconds at most between two looks at a supervisor
 
 
 class ProcessDriver(Driver):
     """Runs each worker, and the scheduler, in a process of its own.
 
-    In a process that only waits it supervises them itself; elsewhere another process does.
+    In a process that only waits it supervises them itself; elsewhere another process does, or
+    where there is no fork a thread.
     """
 
     def __init__(self, consumer: Consumer) -> None:
@@ -140,8 +51,10 @@ class ProcessDriver(Driver):
         self._driver: Driver = Deputy(consumer)
 
     def start(self) -> None:
-        if self.here or not can_fork():
+        if self.here:
             self._driver = Supervisor(self.consumer)
+        elif not can_fork():
+            self._driver = Attended(self.consumer)
         self._driver.start()
 
     def watch(self, noted: Noted) -> None:
@@ -163,202 +76,26 @@ class ProcessDriver(Driver):
         return self._driver.cancel(task_id)
 
 
-class Supervisor(Driver):
-    """Starts the processes, replaces those that die, and tells them when to end.
-
-    It has no thread, so that to fork is safe at any time.
-    """
-
-    def __init__(self, consumer: Consumer) -> None:
-        super().__init__(consumer)
-        self._kids: list[Kid] = []
-        self._births: list[tuple[float, int]] = []  # when, and for which place
-        self._early_deaths: dict[int, int] = {}
-        self._finishing = False
-        self._closing = False
-        self._answers: list[bool] = []
-
-    def start(self) -> None:
-        for place in (child.SCHEDULER, *range(len(self.consumer.workers))):
-            self._bear(place)
-
-    def watch(self, noted: Noted) -> None:
-        self.turn(1.0, noted.socket)
-
-    def finish(self) -> None:
-        self._finishing = True
-        self._tell_workers(child.FINISH)
-
-    def interrupt(self) -> None:
-        self._tell_workers(child.INTERRUPT)
-
-    def join(self, timeout: float | None) -> bool:
-        deadline = math.inf if timeout is None else time.monotonic() + timeout
-        while any(kid.is_worker for kid in self._kids):
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return False
-            self.turn(min(left, 0.2))
-        return True
-
-    def close(self) -> None:
-        self._closing = True
-        for kid in self._kids:
-            kid.say(child.INTERRUPT)
-        deadline = time.monotonic() + LAST_WORD
-        while self._kids and time.monotonic() < deadline:
-            self.turn(0.1)
-        for kid in self._kids:
-            kid.kill()
-        while self._kids:
-            self.turn(0.1)
-
-    def cancel(self, task_id: str) -> bool:
-        workers = [kid for kid in self._kids if kid.is_worker and not kid.is_deaf]
-        self._answers.clear()
-        for kid in workers:
-            kid.say(child.CANCEL, task_id.encode())
-        deadline = time.monotonic() + ANSWER
-        while len(self._answers) < len(workers) and time.monotonic() < deadline:
-            if any(self._answers):
-                return True
-            self.turn(0.05)
-        return any(self._answers)
-
-    def turn(self, timeout: float, *also: Any) -> None:
-        """Wait for something to happen, to the children or in ``also``, and see to it."""
-        channels = {kid.channel: kid for kid in self._kids if not kid.is_deaf}
-        for ready in wait([*channels, *also], self._pause(timeout)):
-            if ready in channels:
-                self._hear(channels[ready])
-        for kid in list(self._kids):
-            self._bury(kid)
-        self._replace()
-
-    def _pause(self, timeout: float) -> float:
-        if any(kid.is_deaf for kid in self._kids):
-            return min(timeout, 0.01)
-        births = [when - time.monotonic() for when, _ in self._births]
-        return max(0.0, min([timeout, *births]))
-
-    def _tell_workers(self, word: bytes) -> None:
-        for kid in self._kids:
-            if kid.is_worker:
-                kid.say(word)
-
-    def _hear(self, kid: Kid) -> None:
-        word, _, what = kid.hear().partition(b" ")
-        if word == child.FAILED:
-            self.consumer.fail(StorageError(what.decode()))
-        elif word:
-            self._answers.append(word == child.RUNNING)
-
-    def _bury(self, kid: Kid) -> None:
-        """Take note of a child's death, and of who has to take its place when."""
-        code = kid.process.exit_code()
-        if code is None:
-            if kid.deaf_since + HALF_DEAD < time.monotonic():
-                kid.kill()
-            return
-        self._kids.remove(kid)
-        kid.channel.close()
-        if self._closing or (self._finishing and kid.is_worker):
-            return
-        options = self.consumer.options
-        self._log_death(kid, code)
-        for one in self._kids:
-            if not one.is_worker:
-                one.say(child.RECOVER)
-        if code == 0 or options.check_worker_health:
-            self._births.append((time.monotonic() + self._mourning(kid), kid.place))
-
-    def _log_death(self, kid: Kid, code: int) -> None:
-        who = self.consumer.workers[kid.place].name if kid.is_worker else "the scheduler"
-        if code == 0:
-            logger.info("%s (process %s) has ended", who, kid.process.pid)
-        else:
-            how = f"was killed by signal {-code}" if code < 0 else f"died with exit code {code}"
-            logger.error("%s (process %s) %s", who, kid.process.pid, how)
-
-    def _mourning(self, kid: Kid) -> float:
-        """Return how long to wait before a child is replaced: longer the more die young."""
-        if time.monotonic() - kid.born > YOUNG:
-            self._early_deaths.pop(kid.place, None)
-            return 0.0
-        deaths = self._early_deaths[kid.place] = self._early_deaths.get(kid.place, 0) + 1
-        return min(0.05 * 2.0 ** min(deaths, 10), LONGEST_PAUSE)
-
-    def _replace(self) -> None:
-        now = time.monotonic()
-        due = [place for when, place in self._births if when <= now]
-        self._births = [birth for birth in self._births if birth[0] > now]
-        for place in due:
-            if not self._closing and not (self._finishing and place != child.SCHEDULER):
-                self._bear(place)
-
-    def _bear(self, place: int) -> None:
-        """Start a child."""
-        ours, theirs = multiprocessing.Pipe()
-        process = self._fork(place, theirs) if can_fork() else self._spawn(place, theirs)
-        theirs.close()
-        self._kids.append(Kid(place, process, ours))
-        logger.debug("process %s started for place %s", process.pid, place)
-
-    def _fork(self, place: int, channel: Connection) -> Process:
-        parent = os.getpid()
-        with _signals_blocked():
-            pid = os.fork()
-            if pid == 0:
-                for kid in self._kids:  # or their parent would seem to live as long as this one
-                    kid.channel.close()
-                child.be(self.consumer, place, channel, parent)
-        return Forked(pid)
-
-    def _spawn(self, place: int, channel: Connection) -> Process:
-        context = multiprocessing.get_context("spawn")
-        arguments = (self.consumer.options, place, channel, os.getpid())
-        process = context.Process(target=be_spawned, args=arguments)
-        process.start()
-        return Spawned(process)
-
-
-def be_spawned(options: Any, place: int, channel: Connection, parent: int) -> None:
-    """Import the Huey in a new interpreter and be one of its consumer's processes."""
-    module, _, name = options.import_path.rpartition(".")
-    huey = getattr(importlib.import_module(module), name)
-    consumer = huey.create_consumer(**vars(options))
-    child.be(consumer, place, channel, parent)
-
-
-@contextlib.contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """Keep signals waiting, so that none meets a child that has no handler yet."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, child.STOP_SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, child.STOP_SIGNALS)
-
-
 class Deputy(Driver):
-    """Has a supervisor in a process of its own, for a program that has other things to do."""
+    """Has a supervisor in a process of its own, for a program that has other things to do.
+
+    A thread looks from time to time whether it lives.
+    """
 
     def __init__(self, consumer: Consumer) -> None:
         super().__init__(consumer)
         self._lock = threading.Lock()
         self._kid: Kid | None = None
+        self._finishing = False
+        self._keeper = Timekeeper()
 
     def start(self) -> None:
-        ours, theirs = multiprocessing.Pipe()
-        with _signals_blocked():
-            pid = os.fork()
-            if pid == 0:
-                ours.close()
-                _supervise(self.consumer, theirs)
-        theirs.close()
-        self._kid = Kid(child.SCHEDULER, Forked(pid), ours)
+        with self._lock:
+            self._bear()
+        self._check_later()
 
     def finish(self) -> None:
+        self._finishing = True
         self._say(child.FINISH)
 
     def interrupt(self) -> None:
@@ -378,6 +115,7 @@ class Deputy(Driver):
         if not self.join(0):
             self._kid.kill()
             self.join(None)
+        self._keeper.close()
         self._kid.channel.close()
 
     def cancel(self, task_id: str) -> bool:
@@ -390,16 +128,41 @@ class Deputy(Driver):
                     return self._kid.channel.recv_bytes() == child.RUNNING
         return False
 
+    def _bear(self) -> None:
+        ours, theirs = multiprocessing.Pipe()
+        process = fork(partial(_supervise, self.consumer, theirs, ours))
+        theirs.close()
+        self._kid = Kid(child.SCHEDULER, process, ours)
+
+    def _check_later(self) -> None:
+        options = self.consumer.options
+        if options.check_worker_health:
+            self._keeper.call_after(min(options.health_check_interval, CHECK), self._check)
+
+    def _check(self) -> None:
+        """Replace the supervisor if it has died, and its workers with it."""
+        with self._lock:
+            kid = self._kid
+            if kid is not None and not self._finishing and kid.process.exit_code() is not None:
+                logger.error("the supervisor (process %s) died and is replaced", kid.process.pid)
+                kid.channel.close()
+                self._bear()
+        self._check_later()
+
     def _say(self, word: bytes) -> None:
         with self._lock:
             if self._kid is not None:
                 self._kid.say(word)
 
 
-def _supervise(consumer: Consumer, channel: Connection) -> None:
-    """Supervise in this process, until the host's word, its end or a signal."""
+def _supervise(consumer: Consumer, channel: Connection, hosts: Connection) -> NoReturn:
+    """Supervise in this process, until the host's word, its end or a signal.
+
+    :param hosts: the host's end of the channel, which this process must not keep open.
+    """
     code = 1
     try:
+        hosts.close()
         child.ignore_the_terminal()
         supervisor = Supervisor(consumer)
         consumer.become(supervisor, _log_failure)

@@ -137,6 +137,9 @@ class BaseStorage:
     keeps_objects = False
     """Whether data may be any object and comes back as the very same one."""
 
+    orders_by_priority = True
+    """Whether messages of higher priority come first; if not, the first in is the first out."""
+
     _polling = (0.01, 1.5, 0.25)  # first pause, factor, longest pause
 
     def __init__(self, name: str = "huey", **storage_kwargs: Any) -> None:

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
+import tempfile
+import time
 import weakref
-from typing import IO
+from typing import IO, NamedTuple
 
 from huey.utils import make_id
 
@@ -18,6 +21,8 @@ except ImportError:  # a system without POSIX file locks
     fcntl = None  # type: ignore[assignment]
 
 PREFIX = "slot."
+
+_CAN_LOCK: bool = fcntl is not None
 
 _held: weakref.WeakSet[Liveness] = weakref.WeakSet()
 
@@ -63,9 +68,25 @@ class Liveness:
             return False
         return False
 
-    def tidy(self) -> None:
-        """Remove the files of the dead; call it after their claims are released."""
+    def known(self, slot: str) -> bool:
+        """Say whether a slot's file is here, without which nothing can be said of it."""
+        return os.path.exists(os.path.join(self.folder, slot))
+
+    def touch(self) -> None:
+        """Make this process's file look new, so that no cleaning of temporary files takes it."""
+        if self._file is not None and self._pid == os.getpid():
+            with contextlib.suppress(OSError):
+                os.utime(os.path.join(self.folder, self.slot))
+
+    def tidy(self, unseen: float = 0.0) -> None:
+        """Remove the files of the dead; call it after their claims are released.
+
+        :param unseen: only those that were not touched for so many seconds.
+        """
+        before = time.time() - unseen
         for name in os.listdir(self.folder):
+            if unseen and _modified(os.path.join(self.folder, name)) > before:
+                continue
             if name.startswith(PREFIX) and not self.alive(name):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(os.path.join(self.folder, name))
@@ -96,3 +117,50 @@ class Liveness:
         os.rename(hidden, os.path.join(self.folder, slot))
         self._file, self._pid, self.slot = file, os.getpid(), slot
         _held.add(self)
+
+
+def _modified(path: str) -> float:
+    try:
+        return os.stat(path).st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+class Host(NamedTuple):
+    """A folder that all processes of one user on one host share, and what it is called."""
+
+    folder: str
+    name: str
+
+
+def find_host() -> Host | None:
+    """Return the folder for storages that have none of their own; None where none can be had.
+
+    It is in the folder for temporary files. Whoever sees the same folder can judge each other by
+    the locks in it; a random name in it says to others whether they see the same one.
+    """
+    if not _CAN_LOCK:
+        return None
+    folder = os.path.join(tempfile.gettempdir(), f"huey-{os.geteuid()}")
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder, 0o700)
+        found = os.lstat(folder)
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            return None  # somebody else's, who could make the living look dead
+        return Host(folder, _name_of_host(os.path.join(folder, "host")))
+    except OSError:
+        return None
+
+
+def _name_of_host(path: str) -> str:
+    """Return the name in a file, made by whoever comes first."""
+    hidden = f"{path}.{make_id()}"
+    if not os.path.exists(path):
+        with open(hidden, "x", encoding="ascii") as file:
+            file.write(make_id())
+        with contextlib.suppress(FileExistsError):
+            os.link(hidden, path)
+        os.unlink(hidden)
+    with open(path, encoding="ascii") as file:
+        return file.read()

@@ -71,6 +71,11 @@ class Bell:
         self._lock = threading.Lock()
         self._waiters: dict[str, list[BellWaiter]] = {}
 
+    @property
+    def waited_for(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._waiters)
+
     def waiting(self, key: str) -> BellWaiter:
         """Return a waiter for ``key``; enter it, look for what you want, then wait."""
         return BellWaiter(self, key)

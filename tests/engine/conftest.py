@@ -5,20 +5,22 @@ import time
 from functools import partial
 
 import pytest
-from kinds import MAKE
+from kinds import kinds, maker
 
 from huey import MemoryHuey
 from huey.consumer import Worker
 
 
-@pytest.fixture(params=MAKE)
+@pytest.fixture(params=kinds("redis-expire", "priority-redis-expire"))
 def make_huey(request, tmp_path):
     """Make a Huey with options; all are stopped and closed afterwards."""
     threads = set(threading.enumerate())
     made = []
+    url = lambda: request.getfixturevalue("redis_server").url  # noqa: E731
+    open_huey = maker(request.param, tmp_path, url)
 
     def make(**options):
-        made.append(MAKE[request.param](tmp_path, **options))
+        made.append(open_huey(**options))
         return made[-1]
 
     yield make

@@ -26,7 +26,7 @@ def test_a_door_hides_nothing_that_it_imports_from_the_house(name):
     door = importlib.import_module(name)
     public = {
         each
-        for each, value in vars(door).items()
+        for each, value in ((each, getattr(door, each)) for each in {*vars(door), *door.__all__})
         if not each.startswith("_") and getattr(value, "__module__", "").startswith("huey")
     }
 

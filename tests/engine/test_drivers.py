@@ -1,14 +1,15 @@
 """The window in which a task may be interrupted: nothing gets out of it, or into another."""
 
+import signal
 import sys
 import threading
 import time
 
 import pytest
-from waiting import eventually, started
+from waiting import PATIENCE, eventually, started
 
-from huey.drivers.window import Window
-from huey.exceptions import TaskInterrupt
+from huey.drivers.window import MainWindow, Window
+from huey.exceptions import TaskInterrupt, TaskTimeout
 from huey.tasks import Run, Task
 
 
@@ -136,3 +137,94 @@ def test_nothing_thrown_gets_out_of_its_window_whenever_it_comes(window, monkeyp
 
     assert {type(error) for error in hits} == {TaskInterrupt}
     assert windows > len(hits)
+
+
+# --- the main thread of a process, reached by a signal ---------------------------------------
+
+
+@pytest.fixture
+def main_window():
+    before = signal.getsignal(signal.SIGURG)
+    yield MainWindow()
+    signal.signal(signal.SIGURG, before)
+
+
+def throw_soon(window, run, kind=TaskInterrupt):
+    """Throw from another thread, as soon as the run is there."""
+
+    def throw():
+        eventually(lambda: window._run is run)
+        return window.throw(run, kind)
+
+    return throw
+
+
+@pytest.mark.parametrize("kind", [TaskInterrupt, TaskTimeout])
+def test_the_main_thread_is_reached_even_while_it_sleeps(main_window, kind):
+    run = Run(Task())
+
+    with started(throw_soon(main_window, run, kind)) as (thread,):
+        tried = main_window.call(run, lambda: time.sleep(PATIENCE))
+        assert thread.value()
+
+    assert type(tried.error) is kind
+
+
+def test_a_thread_waiting_for_the_main_one_hurts_nothing(main_window):
+    """The signal meets the main thread where it takes a lock, again and again."""
+    lock, hits = threading.Lock(), []
+
+    def busy():
+        while True:
+            with lock:
+                pass
+
+    for _ in range(100):
+        run = Run(Task())
+        with started(throw_soon(main_window, run)):
+            hits.append(type(main_window.call(run, busy).error))
+        assert lock.acquire(timeout=1)
+        lock.release()
+
+    assert set(hits) == {TaskInterrupt}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # hit in callbacks
+@pytest.mark.usefixtures("quick_switches")
+def test_nothing_thrown_gets_out_of_the_main_window_whenever_it_comes(main_window, monkeypatch):
+    monkeypatch.setattr("huey.drivers.window._is_harmless_in", lambda frame: True)
+    runs, hits, over = [Run(Task())], [], threading.Event()
+
+    def throw():
+        while not over.is_set():
+            main_window.throw(runs[-1])
+            time.sleep(0.00005)
+
+    with started(throw):
+        try:
+            deadline = time.monotonic() + PATIENCE
+            while len(hits) < 200 and time.monotonic() < deadline:
+                runs.append(Run(Task()))
+                value, error = main_window.call(runs[-1], lambda: sum(range(200)))
+                if error is None:
+                    assert value == sum(range(200))
+                else:
+                    hits.append(type(error))
+        finally:
+            over.set()
+
+    assert set(hits) == {TaskInterrupt}
+
+
+def test_where_the_signal_is_taken_an_exception_comes_as_in_other_threads(main_window):
+    signal.signal(signal.SIGURG, signal.SIG_IGN)
+    run = Run(Task())
+
+    def busy():
+        while True:
+            time.sleep(0.001)
+
+    with started(throw_soon(main_window, run)):
+        tried = main_window.call(run, busy)
+
+    assert type(tried.error) is TaskInterrupt

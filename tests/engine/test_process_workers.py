@@ -1,10 +1,11 @@
 """Workers that are processes: replaced when they die, gone when their consumer is."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
-import time
+from collections import Counter
 
 import pytest
 from consumers import app_in, descendants, is_alive, value
@@ -12,7 +13,7 @@ from processes import run
 from waiting import PATIENCE, eventually
 
 from huey import MemoryHuey
-from huey.exceptions import ConfigurationError, TaskCanceled, WorkerLost
+from huey.exceptions import ConfigurationError, ResultTimeout, TaskCanceled, TaskRevoked, WorkerLost
 
 TASKS = """
 @huey.task()
@@ -40,6 +41,10 @@ def nap(name):
     time.sleep(100)
 
 @huey.task()
+def cancel(task_id):
+    huey.cancel(task_id)
+
+@huey.task()
 def leave():
     with open(here / "runs", "a") as file:
         file.write("x")
@@ -62,6 +67,20 @@ def fork_and_raise():
 @huey.task()
 def raise_(name):
     raise {"exit": SystemExit, "keyboard": KeyboardInterrupt, "base": BaseException}[name](name)
+
+@huey.task()
+def note(n):
+    with open(here / "notes", "a") as file:
+        file.write(f"{n}\\n")
+    time.sleep(0.01)
+    return n
+
+@huey.task()
+def report(n):
+    for step in range(20):
+        progress(step)
+        time.sleep(0.0005)
+    return n
 """
 
 
@@ -133,6 +152,31 @@ def worker_of(app, result, pids):
     return pid
 
 
+def test_of_many_tasks_none_is_lost_however_often_workers_are_killed(app, consume):
+    count, kills = 300, 12
+    consumer = consume("-w", 3)
+    group = app.note.map(range(count))
+
+    for n in range(kills):
+        eventually(lambda n=n: len(notes(app)) > 20 * n)
+        victim = random.choice(descendants(consumer.pid))  # noqa: S311 - not a secret
+        os.kill(victim, signal.SIGKILL)
+
+    assert group.get(blocking=True, timeout=PATIENCE) == list(range(count))
+    runs = Counter(notes(app))
+    assert set(runs) == {str(n) for n in range(count)}
+    assert runs.total() - count <= kills
+    assert (len(app.huey), app.huey.storage.inflight(), app.huey.set_aside()) == (0, 0, [])
+    eventually(lambda: len(descendants(consumer.pid)) == 4)
+
+
+def notes(app):
+    try:
+        return (app.folder / "notes").read_text().split()
+    except FileNotFoundError:
+        return []
+
+
 def test_a_killed_scheduler_is_replaced(app, consume):
     consumer = consume("-w", 1)
     worker = value(app.pid())
@@ -150,8 +194,9 @@ def test_without_health_checks_nobody_is_replaced(app, consume):
 
     os.kill(worker, signal.SIGKILL)
     eventually(lambda: "was killed by signal 9" in app.log)
-    time.sleep(0.2)
 
+    with pytest.raises(ResultTimeout):
+        app.pid().get(blocking=True, timeout=0.5)
     assert len(descendants(consumer.pid)) == 1
 
 
@@ -335,6 +380,27 @@ def test_a_running_task_is_cancelled_from_the_program_that_started_the_consumer(
             value(result)
 
 
+def test_a_task_can_cancel_one_that_another_process_runs(app, consume):
+    consume("-w", 2)
+    result = app.nap("task")
+    app.has_begun("task")
+
+    app.cancel(result.id)
+
+    with pytest.raises(TaskCanceled):
+        value(result)
+
+
+def test_a_supervisor_that_dies_is_replaced_with_its_workers(app):
+    with app.huey.create_consumer(worker_type="process", health_check_interval=0.05):
+        worker = value(app.pid())
+        supervisor = next(pid for pid in descendants(os.getpid()) if worker in descendants(pid))
+
+        os.kill(supervisor, signal.SIGKILL)
+
+        assert value(app.pid()) != worker
+
+
 def test_a_consumer_within_another_program_leaves_its_signal_handlers_alone(app):
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
 
@@ -375,6 +441,29 @@ sys.stdin.readline()
 """
 
 
+def test_cancelling_at_random_moments_hurts_nobody_else(app):
+    count = 200
+    ended = Counter()
+    with app.huey.create_consumer(worker_type="process", workers=2):
+        group = app.report.map(range(count))
+        asked = set()
+        while not group[-1].is_ready():
+            result = random.choice(group)  # noqa: S311 - not a secret
+            if result.cancel():
+                asked.add(result.id)
+        for n, result in enumerate(group):
+            try:
+                assert value(result) == n
+                ended["value"] += 1
+            except (TaskCanceled, TaskRevoked) as error:
+                ended[type(error).__name__] += 1
+        assert len(descendants(os.getpid())) == 4
+
+    assert ended.total() == count
+    assert ended["TaskCanceled"] <= len(asked)
+    assert (len(app.huey), app.huey.storage.inflight()) == (0, 0)
+
+
 @pytest.mark.parametrize("number", [None, signal.SIGKILL])
 def test_nothing_is_left_of_a_program_that_never_stopped_its_consumer(app, number):
     host = subprocess.Popen(
@@ -402,7 +491,7 @@ def test_a_queue_in_memory_cannot_be_shared_with_processes():
 
 
 SPAWN = """
-import multiprocessing, sys
+import multiprocessing, os, signal, sys
 sys.path.insert(0, sys.argv[1])
 import app
 from huey.exceptions import ConfigurationError
@@ -417,6 +506,9 @@ if __name__ == "__main__":
         result = app.nap("task")
         app.wait_for("task has begun")
         print(result.cancel())
+        worker = app.pid().get(blocking=True, timeout=20)
+        os.kill(worker, signal.SIGKILL)
+        print(app.pid().get(blocking=True, timeout=20) != worker)
 """
 
 
@@ -424,7 +516,7 @@ def test_where_spawning_is_asked_for_the_hueys_import_path_is_needed(app, tmp_pa
     (tmp_path / "host.py").write_text(SPAWN)
     code = "import runpy, sys; runpy.run_path(sys.argv[1] + '/host.py', run_name='__main__')"
 
-    told, pid, canceled = run(code, tmp_path).splitlines()
+    told, *rest = run(code, tmp_path).splitlines()
 
     assert "create_consumer(import_path='module.huey')" in told
-    assert (pid, canceled) == ("True", "True")
+    assert rest == ["True"] * 3

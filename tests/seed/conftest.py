@@ -4,13 +4,17 @@ import itertools
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from kinds import MAKE
+from kinds import kinds, maker
 from waiting import PATIENCE
 
 pytest.register_assert_rewrite("checks")
 
 MODES = ("immediate", "consumer")
-COLUMNS = [(kind, mode) for kind in MAKE for mode in MODES]
+COLUMNS = [
+    pytest.param((kind.values[0], mode), id=f"{kind.values[0]}-{mode}", marks=kind.marks)
+    for kind in kinds()
+    for mode in MODES
+]
 
 _numbers = itertools.count(1)
 
@@ -18,13 +22,14 @@ _numbers = itertools.count(1)
 class Bench:
     """A Huey that runs what it is given, and others to look at while nothing runs.
 
-    :param kind: as in `kinds.MAKE`.
+    :param kind: as in the module `kinds`.
     :param mode: ``immediate`` or ``consumer``.
     :param folder: where it may keep something.
+    :param url: a function that returns the address of a Redis server.
     """
 
-    def __init__(self, kind, mode, folder):
-        self.kind, self.mode, self.folder = kind, mode, folder
+    def __init__(self, kind, mode, folder, url):
+        self.kind, self.mode, self.folder, self.url = kind, mode, folder, url
         self.immediate = mode == "immediate"
         self._stack = ExitStack()
         self.huey = self._stack.enter_context(self.running())
@@ -53,7 +58,9 @@ class Bench:
         folder = self.folder / str(next(_numbers))
         folder.mkdir()
         options = {"immediate_use_memory": False, **options}
-        huey = MAKE[self.kind](folder, **options)
+        huey = maker(self.kind, folder, self.url, name=f"{folder.parent.name}-{folder.name}")(
+            **options
+        )
         self._stack.callback(huey.storage.close)
         return huey
 
@@ -72,12 +79,13 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def benches(tmp_path_factory):
+def benches(request, tmp_path_factory):
     made = {}
+    url = lambda: request.getfixturevalue("one_redis_server").url  # noqa: E731
 
     def bench(kind, mode):
         if (kind, mode) not in made:
-            made[kind, mode] = Bench(kind, mode, tmp_path_factory.mktemp(f"{kind}-{mode}"))
+            made[kind, mode] = Bench(kind, mode, tmp_path_factory.mktemp(f"{kind}-{mode}"), url)
         return made[kind, mode]
 
     yield bench
@@ -85,7 +93,7 @@ def benches(tmp_path_factory):
         one.close()
 
 
-@pytest.fixture(params=COLUMNS, ids="-".join)
+@pytest.fixture(params=COLUMNS)
 def bench(request, benches):
     return benches(*request.param)
 

@@ -7,7 +7,15 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from huey.storage import FileStorage, MemoryStorage, SqliteStorage
+from huey.storage import (
+    FileStorage,
+    MemoryStorage,
+    PriorityRedisExpireStorage,
+    PriorityRedisStorage,
+    RedisExpireStorage,
+    RedisStorage,
+    SqliteStorage,
+)
 
 NOON = datetime(2030, 6, 1, 12)
 
@@ -17,12 +25,22 @@ OPEN = {
     "file": lambda folder: FileStorage("test", folder / "queue"),
     "file-thread-lock": lambda folder: FileStorage("test", folder / "queue", use_thread_lock=True),
 }
+ON_REDIS = {
+    "redis": lambda url: RedisStorage("test", url=url),
+    "redis-polling": lambda url: RedisStorage("test", url=url, blocking=False),
+    "priority-redis": lambda url: PriorityRedisStorage("test", url=url),
+    "redis-expire": lambda url: RedisExpireStorage("test", url=url),
+    "priority-redis-expire": lambda url: PriorityRedisExpireStorage("test", url=url),
+}
 
 
-@pytest.fixture(params=OPEN)
+@pytest.fixture(params=[*OPEN, *ON_REDIS])
 def storage(request, tmp_path):
     threads = set(threading.enumerate())
-    storage = OPEN[request.param](tmp_path)
+    if request.param in ON_REDIS:
+        storage = ON_REDIS[request.param](request.getfixturevalue("redis_server").url)
+    else:
+        storage = OPEN[request.param](tmp_path)
 
     yield storage
 
@@ -47,8 +65,14 @@ def at():
 
 
 @pytest.fixture
-def pass_time(monkeypatch):
-    """Turn the clock on by so many seconds."""
+def pass_time(monkeypatch, request, storage):
+    """Turn the clock on by so many seconds, the server's too."""
     real, passed = time.time, []
     monkeypatch.setattr(time, "time", lambda: real() + sum(passed))
-    return passed.append
+
+    def pass_time(seconds):
+        passed.append(seconds)
+        if isinstance(storage, RedisStorage):
+            request.getfixturevalue("redis_server").pass_time(seconds)
+
+    return pass_time

@@ -8,12 +8,12 @@ operation, or what it holds after it, and nothing between the two.
 import itertools
 import os
 import shutil
-import traceback
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
+from processes import exit_code, fork
 
 from huey.storage import Aside, Batch, FileStorage, Join, SqliteStorage
 
@@ -77,7 +77,7 @@ def claim(storage):
 
 def die_with_a_claim(storage):
     """Let another process claim and die."""
-    assert in_a_fork(lambda: storage.claim("dead") and os._exit(THROUGH)) == THROUGH
+    assert exit_code(fork(lambda: storage.claim("dead"))) == THROUGH
 
 
 # What is done before death is let loose, and what is done then.
@@ -109,19 +109,6 @@ OPERATIONS = {
 
 
 # --- dying -----------------------------------------------------------------------------------
-
-
-def in_a_fork(func):
-    """Call a function in a forked process and return its exit code."""
-    child = os.fork()
-    if child == 0:
-        try:
-            func()
-            os._exit(THROUGH)
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 class Countdown:
@@ -174,9 +161,13 @@ KINDS = {
 }
 
 
-@pytest.fixture(params=KINDS)
-def kind(request):
-    return KINDS[request.param]
+# A write that is cut in the middle: for these, since all others write in the same way.
+CUT = ("enqueue", "finish with all that follows", "move due", "take result")
+CASES = [
+    (kind, operation)
+    for kind, operation in itertools.product(KINDS, OPERATIONS)
+    if kind != "file, torn" or operation in CUT
+]
 
 
 class Place:
@@ -206,9 +197,9 @@ class Place:
             prepared = prepare(storage)
             self.die_at(storage, Countdown(n))
             act(storage, prepared)
-            os._exit(THROUGH)
+            os._exit(THROUGH)  # or what ends a process would count as well
 
-        code = in_a_fork(live_and_die)
+        code = exit_code(fork(live_and_die))
         assert code in (THROUGH, DIED)
         return code == DIED
 
@@ -217,9 +208,9 @@ class Place:
             return snapshot(storage)
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize(("kind", "operation"), CASES)
 def test_an_operation_happens_or_does_not_wherever_its_process_dies(tmp_path, kind, operation):
-    place = Place(tmp_path / "place", kind)
+    place = Place(tmp_path / "place", KINDS[kind])
     found = []
     for n in itertools.count(1):
         place.fill()
@@ -241,7 +232,7 @@ def test_finishing_the_work_of_a_killed_process_may_be_cut_short_as_well(tmp_pat
     after = place.snapshot()
     cut_short = 0
 
-    for first, second in itertools.product(range(20, 80, 7), range(1, 60, 4)):
+    for first, second in itertools.product(range(30, 60, 7), range(1, 60, 7)):
         place.fill()
         if not place.dies("finish with all that follows", first):
             break
@@ -252,4 +243,4 @@ def test_finishing_the_work_of_a_killed_process_may_be_cut_short_as_well(tmp_pat
         if journal:
             assert found == after | {"values": after["values"] | {"old": b"newer"}}
 
-    assert cut_short > 20
+    assert cut_short > 10

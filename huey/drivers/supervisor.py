@@ -1,0 +1,214 @@
+"""Who starts child processes, replaces those that die, and tells them when to end."""
+
+from __future__ import annotations
+
+import logging
+import math
+import multiprocessing
+import os
+import threading
+import time
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from huey.drivers import child
+from huey.drivers.base import Driver
+from huey.drivers.kids import Kid, Process, can_fork, fork, spawn
+from huey.drivers.noted import Noted
+from huey.exceptions import StorageError
+
+if TYPE_CHECKING:
+    from huey.consumer import Consumer
+
+logger = logging.getLogger("huey.consumer")
+
+HALF_DEAD = 1.0  # seconds that a process which hears no more has to end by itself
+ANSWER = 2.0  # seconds to wait for the answers to a question
+LAST_WORD = 3.0  # seconds more than its children that a supervisor has to end
+YOUNG = 1.0  # a process that died before this age (seconds) is not replaced at once
+LONGEST_PAUSE = 1.0  # seconds before even that is replaced
+
+
+class Supervisor(Driver):
+    """Starts the processes, replaces those that die, and tells them when to end.
+
+    It has no thread, so that to fork is safe at any time.
+    """
+
+    def __init__(self, consumer: Consumer) -> None:
+        super().__init__(consumer)
+        self._kids: list[Kid] = []
+        self._births: list[tuple[float, int]] = []  # when, and for which place
+        self._early_deaths: dict[int, int] = {}
+        self._finishing = False
+        self._closing = False
+        self._answers: list[bool] = []
+        self.forks = can_fork()
+
+    def start(self) -> None:
+        for place in (child.SCHEDULER, *range(len(self.consumer.workers))):
+            self._bear(place)
+
+    def watch(self, noted: Noted) -> None:
+        self.turn(1.0, noted.socket)
+
+    def finish(self) -> None:
+        self._finishing = True
+        self._tell_workers(child.FINISH)
+
+    def interrupt(self) -> None:
+        self._tell_workers(child.INTERRUPT)
+
+    def join(self, timeout: float | None) -> bool:
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        while any(kid.is_worker for kid in self._kids):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            self.turn(min(left, 0.2))
+        return True
+
+    def close(self) -> None:
+        self._closing = True
+        for kid in self._kids:
+            kid.say(child.INTERRUPT)
+        deadline = time.monotonic() + LAST_WORD
+        while self._kids and time.monotonic() < deadline:
+            self.turn(0.1)
+        for kid in self._kids:
+            kid.kill()
+        while self._kids:
+            self.turn(0.1)
+
+    def cancel(self, task_id: str) -> bool:
+        workers = [kid for kid in self._kids if kid.is_worker and not kid.is_deaf]
+        self._answers.clear()
+        for kid in workers:
+            kid.say(child.CANCEL, task_id.encode())
+        deadline = time.monotonic() + ANSWER
+        while len(self._answers) < len(workers) and time.monotonic() < deadline:
+            if any(self._answers):
+                return True
+            self.turn(0.05)
+        return any(self._answers)
+
+    def turn(self, timeout: float, *also: Any) -> None:
+        """Wait for something to happen, to the children or in ``also``, and see to it."""
+        channels = {kid.channel: kid for kid in self._kids if not kid.is_deaf}
+        for ready in wait([*channels, *also], self._pause(timeout)):
+            if ready in channels:
+                self._hear(channels[ready])
+        for kid in list(self._kids):
+            self._bury(kid)
+        self._replace()
+
+    def _pause(self, timeout: float) -> float:
+        if any(kid.is_deaf for kid in self._kids):
+            return min(timeout, 0.01)
+        births = [when - time.monotonic() for when, _ in self._births]
+        return max(0.0, min([timeout, *births]))
+
+    def _tell_workers(self, *words: bytes) -> None:
+        for kid in self._kids:
+            if kid.is_worker:
+                kid.say(*words)
+
+    def _hear(self, kid: Kid) -> None:
+        word, _, what = kid.hear().partition(b" ")
+        if word == child.FAILED:
+            self.consumer.fail(StorageError(what.decode()))
+        elif word == child.CANCEL:  # a task that cancels another
+            self._tell_workers(child.CANCEL, what)
+        elif word:
+            self._answers.append(word == child.RUNNING)
+
+    def _bury(self, kid: Kid) -> None:
+        """Take note of a child's death, and of who has to take its place when."""
+        code = kid.process.exit_code()
+        if code is None:
+            if kid.deaf_since + HALF_DEAD < time.monotonic():
+                kid.kill()
+            return
+        self._kids.remove(kid)
+        kid.channel.close()
+        if self._closing or (self._finishing and kid.is_worker):
+            return
+        options = self.consumer.options
+        self._log_death(kid, code)
+        for one in self._kids:
+            if not one.is_worker:
+                one.say(child.RECOVER)
+        if code == 0 or options.check_worker_health:
+            self._births.append((time.monotonic() + self._mourning(kid), kid.place))
+
+    def _log_death(self, kid: Kid, code: int) -> None:
+        who = self.consumer.workers[kid.place].name if kid.is_worker else "the scheduler"
+        if code == 0:
+            logger.info("%s (process %s) has ended", who, kid.process.pid)
+        else:
+            how = f"was killed by signal {-code}" if code < 0 else f"died with exit code {code}"
+            logger.error("%s (process %s) %s", who, kid.process.pid, how)
+
+    def _mourning(self, kid: Kid) -> float:
+        """Return how long to wait before a child is replaced: longer the more die young."""
+        if time.monotonic() - kid.born > YOUNG:
+            self._early_deaths.pop(kid.place, None)
+            return 0.0
+        deaths = self._early_deaths[kid.place] = self._early_deaths.get(kid.place, 0) + 1
+        return min(0.05 * 2.0 ** min(deaths, 10), LONGEST_PAUSE)
+
+    def _replace(self) -> None:
+        now = time.monotonic()
+        due = [place for when, place in self._births if when <= now]
+        self._births = [birth for birth in self._births if birth[0] > now]
+        for place in due:
+            if not self._closing and not (self._finishing and place != child.SCHEDULER):
+                self._bear(place)
+
+    def _bear(self, place: int) -> None:
+        """Start a child."""
+        ours, theirs = multiprocessing.Pipe()
+        if self.forks:
+            process: Process = fork(partial(self._be, place, theirs, os.getpid()))
+        else:
+            process = spawn(self.consumer.options, place, theirs)
+        theirs.close()
+        self._kids.append(Kid(place, process, ours))
+        logger.debug("process %s started for place %s", process.pid, place)
+
+    def _be(self, place: int, channel: Connection, parent: int) -> NoReturn:
+        for kid in self._kids:  # or their parent would seem to live as long as this one
+            kid.channel.close()
+        child.be(self.consumer, place, channel, parent)
+
+
+class Attended(Supervisor):
+    """A supervisor with a thread of its own; its children are spawned, to which threads do no harm.
+
+    They are all made in that thread: one that is made in another would end with that one.
+    """
+
+    def __init__(self, consumer: Consumer) -> None:
+        super().__init__(consumer)
+        self._lock = threading.RLock()
+        self._thread = threading.Thread(target=self._attend, name="huey supervisor", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._closing = True
+        self._thread.join()
+
+    def turn(self, timeout: float, *also: Any) -> None:
+        with self._lock:
+            super().turn(min(timeout, 0.05), *also)
+        time.sleep(0.01)  # the other thread's turn
+
+    def _attend(self) -> None:
+        """Supervise until `close`."""
+        super().start()
+        while not self._closing:
+            self.turn(1.0)
+        super().close()
