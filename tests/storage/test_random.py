@@ -20,7 +20,18 @@ from hypothesis.stateful import (
 )
 
 from huey.constants import EmptyData
-from huey.storage import Aside, Batch, FileStorage, Join, MemoryStorage, SqliteStorage
+from huey.storage import (
+    Aside,
+    Batch,
+    FileStorage,
+    Join,
+    MemoryStorage,
+    PriorityRedisExpireStorage,
+    PriorityRedisStorage,
+    RedisExpireStorage,
+    RedisStorage,
+    SqliteStorage,
+)
 
 NOON = datetime(2030, 6, 1, 12)
 
@@ -43,10 +54,16 @@ def at(minute):
 
 
 class Model:
-    """What a storage is, with neither files nor threads."""
+    """What a storage is, with neither files nor threads.
 
-    def __init__(self):
+    :param by_priority: whether the queue is; if not, what is put back is the next one, whatever
+        was put back before.
+    """
+
+    def __init__(self, by_priority):
+        self.by_priority = by_priority
         self.order = itertools.count()
+        self.order_of_returns = itertools.count(-1, -1)
         self.queue = []  # minus the priority, the order of arrival, the message
         self.claimed = {}  # by the order of arrival: what was on the queue
         self.deaths = Counter()  # by the order of arrival: how many workers died with it
@@ -62,7 +79,16 @@ class Model:
         self.events = []
 
     def push(self, data, priority):
-        heapq.heappush(self.queue, (-(priority or 0), next(self.order), data))
+        rank = -(priority or 0) if self.by_priority else 0
+        heapq.heappush(self.queue, (rank, next(self.order), data))
+
+    def put_back(self, queued):
+        if not self.by_priority:
+            order = next(self.order_of_returns)
+            self.deaths[order] = self.deaths.pop(queued[1], 0)
+            queued = (0, order, queued[2])
+        heapq.heappush(self.queue, queued)
+        return queued[1]
 
     def put(self, key, value, ttl=None):
         self.values[key] = value
@@ -148,19 +174,30 @@ class Walk(RuleBasedStateMachine):
     claims = Bundle("claims")
 
     make = None  # called to open the storage
+    distinct = False  # whether to let no message come twice
 
     def __init__(self):
         super().__init__()
+        self.numbers = itertools.count()
         self.storage = self.make()
-        self.model = Model()
+        self.model = Model(self.storage.orders_by_priority)
 
     def teardown(self):
         self.storage.close()
+
+    def message(self, data):
+        return b"%06d %b" % (next(self.numbers), data) if self.distinct else data
+
+    def messages(self, batch):
+        enqueue = [(self.message(data), priority) for data, priority in batch["enqueue"]]
+        schedule = [(minute, self.message(data), prio) for minute, data, prio in batch["schedule"]]
+        return {**batch, "enqueue": enqueue, "schedule": schedule}
 
     # -- queue
 
     @rule(data=payloads, priority=priorities)
     def enqueue(self, data, priority):
+        data = self.message(data)
         self.storage.enqueue(data, priority)
         self.model.push(data, priority)
 
@@ -195,6 +232,7 @@ class Walk(RuleBasedStateMachine):
     @rule(held=consumes(claims), batch=batches)
     def finish(self, held, batch):
         slot, claim, order = held
+        batch = self.messages(batch)
         ours = self.model.claimed.pop(order, None) is not None
         assert self.storage.finish(slot, claim, as_batch(batch)) == ours
         self.model.write(batch)
@@ -203,7 +241,7 @@ class Walk(RuleBasedStateMachine):
     def release(self, held):
         slot, claim, order = held
         self.storage.release(slot, claim)
-        heapq.heappush(self.model.queue, self.model.claimed.pop(order))
+        self.model.put_back(self.model.claimed.pop(order))
 
     @rule(held=consumes(claims), batch=batches)
     def finish_too_late(self, held, batch):
@@ -220,6 +258,7 @@ class Walk(RuleBasedStateMachine):
 
     @rule(data=payloads, minute=minutes)
     def add_to_schedule(self, data, minute):
+        data = self.message(data)
         self.storage.add_to_schedule(data, at(minute))
         self.model.schedule.append((minute, next(self.model.order), data, None))
 
@@ -299,6 +338,7 @@ class Walk(RuleBasedStateMachine):
 
     @rule(batch=batches)
     def write(self, batch):
+        batch = self.messages(batch)
         self.storage.write(as_batch(batch))
         self.model.write(batch)
 
@@ -309,6 +349,7 @@ class Walk(RuleBasedStateMachine):
 
     @rule(data=payloads, priority=priorities)
     def put_aside(self, data, priority):
+        data = self.message(data)
         self.storage.put_aside(Aside(data, "why", priority))
         self.model.aside.append((data, "why", priority))
 
@@ -380,14 +421,21 @@ class WalkAmongDeaths(Walk):
         assert other.acquire_lock(lock, "dead") == (lock not in self.model.locks)
         claims = [claim for n in range(count) if (claim := other.claim(f"{n}"))]
         other.close()
-        for queued in heapq.nsmallest(len(claims), self.model.queue):
-            self.model.deaths[queued[1]] += 1
+        claimed = [heapq.heappop(self.model.queue) for _ in claims]
+        for queued in reversed(claimed):
+            self.model.deaths[self.model.put_back(queued)] += 1
 
         assert self.storage.recover() == len(claims)
 
 
 class WalkAmongDeathsWithAClock(WalkAmongDeaths, WalkWithAClock):
     """Both."""
+
+
+class WalkOfDistinctMessages(WalkAmongDeaths):
+    """No message comes twice: a Redis server knows a message by its bytes."""
+
+    distinct = True
 
 
 def walk(kind, open_storage, examples):
@@ -440,3 +488,15 @@ def test_files_agree_with_the_model(tmp_path, use_thread_lock):
         return FileStorage(name, tmp_path / name, use_thread_lock=use_thread_lock)
 
     walk(WalkAmongDeathsWithAClock, open_storage, examples=30)
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    "kind",
+    [RedisStorage, PriorityRedisStorage, RedisExpireStorage, PriorityRedisExpireStorage],
+)
+def test_redis_agrees_with_the_model(redis_server, kind):
+    def open_storage(name):
+        return kind(name, url=redis_server.url)
+
+    walk(WalkOfDistinctMessages, open_storage, examples=15)
