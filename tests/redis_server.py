@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from waiting import PATIENCE, eventually
 
 
@@ -67,7 +69,7 @@ class RedisServer:
         shutil.rmtree(self.folder)
 
     def _answers(self):
-        with self.client() as client:
+        with self.client(retry=Retry(NoBackoff(), 0)) as client:
             try:
                 return client.ping()
             except redis.AuthenticationError:
