@@ -19,6 +19,9 @@ class RedisServer:
     """
 
     def __init__(self, *options):
+        self.program = shutil.which("redis-server") or shutil.which("valkey-server")
+        if self.program is None:
+            pytest.skip("no Redis server: sudo apt-get install redis-server")
         self.folder = Path(tempfile.mkdtemp(prefix="huey-redis-"))
         self.socket = self.folder / "redis.sock"
         self.options = options
@@ -33,13 +36,10 @@ class RedisServer:
         return redis.Redis(unix_socket_path=str(self.socket), **options)
 
     def start(self):
-        program = shutil.which("redis-server") or shutil.which("valkey-server")
-        if program is None:
-            pytest.skip("no Redis server: sudo apt-get install redis-server")
         place = ("--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder))
         kept = ("--save", "", "--appendonly", "no")
         self.process = subprocess.Popen(
-            [program, *place, *kept, *self.options], stdout=subprocess.DEVNULL
+            [self.program, *place, *kept, *self.options], stdout=subprocess.DEVNULL
         )
         eventually(self._answers)
 
