@@ -34,7 +34,9 @@ ON_REDIS = {
 }
 
 
-@pytest.fixture(params=[*OPEN, *ON_REDIS])
+@pytest.fixture(
+    params=[*OPEN, *(pytest.param(kind, marks=pytest.mark.server) for kind in ON_REDIS)]
+)
 def storage(request, tmp_path):
     threads = set(threading.enumerate())
     if request.param in ON_REDIS:
