@@ -148,6 +148,7 @@ class Huey:
         self.storage = self.create_storage(storage_class, **storage_kwargs)
         self.serializer = serializer or self._default_serializer(compression, use_zlib)
         self.registry = Registry()
+        self.storage.priority_of = self._priority_of
         self.signals = Signals()
         self.hooks = {moment: Hooks(moment) for moment in _MOMENTS}
         self.revocations = Revocations(self)
@@ -549,6 +550,9 @@ class Huey:
         if first:
             self.enqueue(task_class())
         return first
+
+    def _priority_of(self, data: Any) -> float | None:
+        return next((task.priority for task in self.readable([data])), None)
 
     def _tell_moved(self, moved: Sequence[Any]) -> list[Any]:
         of = self.events.of

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, Self
 
 from huey.constants import EmptyData
 
@@ -20,6 +20,8 @@ LOCK: Final = "lock:"  # before the keys under which a storage that has only val
 LIMIT: Final = "limit:"  # turns,
 CHORD: Final = "chord:"  # chords' parts
 CHORD_DONE: Final = "chorded:"  # and which chords are complete
+
+_REMEMBERED: Final = 100  # numbers of a counter, by a storage that has only values
 
 Item = tuple[Any, float | None]
 """Data for the queue and its priority."""
@@ -137,18 +139,31 @@ class BaseStorage:
     keeps_objects = False
     """Whether data may be any object and comes back as the very same one."""
 
+    priority_of: Callable[[Any], float | None] = staticmethod(lambda data: None)
+    """Says the priority of a message, set by Huey, for a schedule that does not keep it."""
+
     orders_by_priority = True
     """Whether messages of higher priority come first; if not, the first in is the first out."""
 
     _polling = (0.01, 1.5, 0.25)  # first pause, factor, longest pause
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Make what the bodies here need, for storages that do not call `__init__` as well."""
+        self = super().__new__(cls)
+        self._make_helpers()
+        return self
+
     def __init__(self, name: str = "huey", **storage_kwargs: Any) -> None:
         self.name = name
         self.storage_kwargs = storage_kwargs
+
+    def _make_helpers(self) -> None:
         self._schedule_changed = threading.Event()
         self._registered: dict[str, dict[str, Any]] = {}
         self._aside: list[Aside] = []
         self._turns = threading.Lock()
+        self._wakes = 0
+        self._readers_woken = threading.Event()
 
     def close(self) -> None:
         """Give back connections, files and threads; the storage may be used again."""
@@ -291,8 +306,11 @@ class BaseStorage:
         return True
 
     def release(self, slot: str, claim: Claim) -> None:
-        """Give a claim back: the message is the next one again, untouched."""
-        self.enqueue(claim.data)
+        """Give a claim back: the message is the next one again, untouched.
+
+        The body here knows no place on the queue but the end of those of its priority.
+        """
+        self.enqueue(claim.data, self.priority_of(claim.data))
 
     def inflight(self) -> int:
         """Return the number of claimed messages."""
@@ -339,6 +357,7 @@ class BaseStorage:
 
     def wake_claims(self) -> None:
         """End every `claim` of this process that is waiting."""
+        self._wakes += 1
 
     # -- the schedule -------------------------------------------------------------------------
 
@@ -357,7 +376,7 @@ class BaseStorage:
         if tell and due:
             self.append_events(tell(due))
         for data in due:
-            self.enqueue(data)
+            self.enqueue(data, self.priority_of(data))
         return due
 
     def next_due(self) -> float | None:
@@ -404,9 +423,12 @@ class BaseStorage:
     def advance(self, key: str, number: int) -> bool:
         """Move a counter forward to ``number``, in one step; False if it is there or further.
 
-        Of several who try the same number one wins. The body here remembers each number.
+        Of several who try the same number one wins. The body here remembers the last hundred.
         """
-        return self.put_if_empty(f"{key}:{number}", b"")
+        moved = self.put_if_empty(f"{key}:{number}", b"")
+        if moved:
+            self.pop_data(f"{key}:{number - _REMEMBERED}")
+        return moved
 
     # -- locks and limits ---------------------------------------------------------------------
 
@@ -512,11 +534,13 @@ class BaseStorage:
         :param timeout: if there are none, wait for one so many seconds; may end early with none.
         """
         if timeout:
-            time.sleep(timeout)
+            self._readers_woken.wait(timeout)
+            self._readers_woken.clear()
         return []
 
     def wake_readers(self) -> None:
         """End every `read_events` of this process that is waiting."""
+        self._readers_woken.set()
 
     def last_event(self) -> int | None:
         """Return the cursor of the newest event, None if there is none."""
@@ -531,12 +555,13 @@ class BaseStorage:
         """Dequeue again and again until there is a message, at most ``timeout`` seconds."""
         deadline = time.monotonic() + timeout
         pause, backoff, longest = self._polling
+        wakes = self._wakes
         while True:
             data = self.dequeue()
             if data is not None:
                 return Claim(None, data)
             left = deadline - time.monotonic()
-            if left <= 0:
+            if left <= 0 or self._wakes != wakes:
                 return None
             time.sleep(min(pause, left))
             pause = min(pause * backoff, longest)
