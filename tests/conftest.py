@@ -7,7 +7,6 @@ without having run.
 import os
 
 import pytest
-from redis_server import RedisServer
 
 
 @pytest.hookimpl(wrapper=True)
@@ -31,6 +30,8 @@ def _no_skip_under_ci(report):
 
 @pytest.fixture(scope="session")
 def one_redis_server():
+    from redis_server import RedisServer
+
     server = RedisServer()
     yield server
     server.end()
