@@ -38,8 +38,10 @@ def one_redis_server():
 
 
 @pytest.fixture
-def redis_server(one_redis_server):
-    """Return a server with nothing on it."""
+def redis_server(one_redis_server, tmp_path_factory, monkeypatch):
+    """Return a server with nothing on it, and let no file stay behind of those who use it."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("host")))
+    monkeypatch.setattr("tempfile.tempdir", None)
     with one_redis_server.client() as client:
         client.flushall()
     return one_redis_server
