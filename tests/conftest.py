@@ -7,7 +7,6 @@ without having run.
 import os
 
 import pytest
-from redis_server import RedisServer
 
 
 @pytest.hookimpl(wrapper=True)
@@ -31,14 +30,18 @@ def _no_skip_under_ci(report):
 
 @pytest.fixture(scope="session")
 def one_redis_server():
+    from redis_server import RedisServer
+
     server = RedisServer()
     yield server
     server.end()
 
 
 @pytest.fixture
-def redis_server(one_redis_server):
-    """Return a server with nothing on it."""
+def redis_server(one_redis_server, tmp_path_factory, monkeypatch):
+    """Return a server with nothing on it, and let no file stay behind of those who use it."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("host")))
+    monkeypatch.setattr("tempfile.tempdir", None)
     with one_redis_server.client() as client:
         client.flushall()
     return one_redis_server

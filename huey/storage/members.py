@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from huey.exceptions import StorageError
 from huey.storage.liveness import Host, Liveness, find_host
 from huey.storage.server import LOST, Server, to_bytes, to_text
 from huey.utils import make_id
@@ -80,32 +81,33 @@ class Members:
         self._known.clear()
 
     def leave(self) -> None:
-        """Say that the workers have ended; locks that are held are held on."""
+        """Say that the workers have ended; locks that are held are held on. Never fails."""
         with self._lock:
             slots = [self._name(slot) for slot in self._facts]
             self._facts.clear()
             self._known.clear()
-        if slots or (self._me and not self._ttls):
-            keys = [self.keys[what] for what in ("alive", "slots", "done")]
-            held = b"1" if self._ttls else b""
-            inflight = [self.inflight(name) for name in slots]
-            self.server.run_again("leave", [*keys, *inflight], [self._me, held, *slots])
+        try:
+            if slots or (self._me and not self._ttls):
+                self._take_leave(slots)
+        except (*LOST, OSError, StorageError) as error:  # then the others will find out
+            logger.debug("could not take leave: %s", error)
         if not self._ttls:
             self._be_nobody()
 
     def close(self) -> None:
-        """Leave, with the locks too; the server need not hear of it."""
+        """Leave, and let go of locks too."""
         self._ttls.clear()
-        try:
-            self.leave()
-        except (*LOST, OSError) as error:
-            logger.debug("could not take leave: %s", error)
-        finally:
-            self._be_nobody()
+        self.leave()
 
     def inflight(self, worker: bytes) -> bytes:
         """Return the key of what a worker has claimed."""
         return b"%b:%b" % (self.keys["inflight"], worker)
+
+    def _take_leave(self, workers: list[bytes]) -> None:
+        keys = [self.keys[what] for what in ("alive", "slots", "done")]
+        inflight = [self.inflight(worker) for worker in workers]
+        held = b"1" if self._ttls else b""
+        self.server.run_again("leave", [*keys, *inflight], [self._me, held, *workers])
 
     def _name(self, slot: str) -> bytes:
         return b"%b/%b" % (self._me, to_bytes(slot))

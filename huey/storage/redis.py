@@ -251,7 +251,7 @@ class RedisStorage(BaseStorage):
 
     def read_schedule(self, timestamp: datetime.datetime) -> list[Any]:
         due: list[Any] = []
-        while more := self.move_due(timestamp, _LARGEST_WRITE, onto_queue=False):
+        while more := self._take_due(timestamp, _LARGEST_WRITE, onto_queue=False):
             due += more
         return due
 
@@ -269,22 +269,9 @@ class RedisStorage(BaseStorage):
         self._open().ask(b"UNLINK", self._keys["schedule"], self._keys["priorities"])
 
     def move_due(
-        self,
-        now: datetime.datetime,
-        limit: int = 1000,
-        tell: Tell | None = None,
-        *,
-        onto_queue: bool = True,
+        self, now: datetime.datetime, limit: int = 1000, tell: Tell | None = None
     ) -> list[Any]:
-        server = self._open()
-        till = _number(to_timestamp(now))
-        look = (b"ZRANGEBYSCORE", self._keys["schedule"], b"-inf", till, b"LIMIT", b"0")
-        while due := server.ask(*look, b"%d" % limit):
-            events = tell(due) if tell else ()
-            written, _ = self._write(Batch(events=events), moved=due, onto_queue=onto_queue)
-            if written == 1:  # else another scheduler was faster
-                return list(due)
-        return []
+        return self._take_due(now, limit, tell)
 
     def next_due(self) -> float | None:
         found = self._open().ask(b"ZRANGE", self._keys["schedule"], b"0", b"0", b"WITHSCORES")
@@ -580,6 +567,25 @@ class RedisStorage(BaseStorage):
         if batch.enqueue and not self.blocking:
             self._idle.ring_some(_IDLE, len(batch.enqueue))
         return ours, known
+
+    def _take_due(
+        self,
+        now: datetime.datetime,
+        limit: int,
+        tell: Tell | None = None,
+        *,
+        onto_queue: bool = True,
+    ) -> list[Any]:
+        """Take due messages off the schedule, all that were seen or, if one is gone, none."""
+        server = self._open()
+        till = _number(to_timestamp(now))
+        look = (b"ZRANGEBYSCORE", self._keys["schedule"], b"-inf", till, b"LIMIT", b"0")
+        while due := server.ask(*look, b"%d" % limit):
+            events = tell(due) if tell else ()
+            written, _ = self._write(Batch(events=events), moved=due, onto_queue=onto_queue)
+            if written == 1:  # else another scheduler was faster
+                return list(due)
+        return []
 
     def _time_of_results(self, forever: bool) -> bytes:
         """Return for how long to keep results that have keys of their own; empty if they do not."""

@@ -103,7 +103,8 @@ class Server:
                 f"connection_pool says already how to connect, so {', '.join(given)} would have no"
                 f" effect: give it to the pool, or give no pool"
             )
-        self.pool = _make_pool(url, params) if connection_pool is None else connection_pool
+        self._given = connection_pool is not None
+        self.pool = connection_pool if self._given else _make_pool(url, params)
         self.address = _address(self.pool)
         timeout = self.pool.connection_kwargs.get("socket_timeout")
         self.longest_block = min(LONGEST_BLOCK, timeout / 2) if timeout else LONGEST_BLOCK
@@ -112,12 +113,13 @@ class Server:
         self._waiting: dict[str, list[Line]] = {}
 
     def close(self) -> None:
-        """Close all connections; new ones are made when they are needed."""
+        """Close all connections but those of a pool that was given; new ones are made if needed."""
         with self._lock:
             lines, self._lines = self._lines, []
         for line in lines:
             line.connection.disconnect()
-        self.pool.disconnect()
+        if not self._given:
+            self.pool.disconnect()
 
     def forget_lines(self) -> None:
         """Let go of the connections for waits, as a child does with its parent's."""

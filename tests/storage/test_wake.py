@@ -111,6 +111,7 @@ def test_each_ring_of_several_is_seen_by_whom_it_was_meant_for():
     assert rung.count(True) == woken
 
 
+@pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)
 def test_a_worker_rung_for_a_message_while_it_takes_another_rings_the_next_worker(
     storage, monkeypatch
 ):
