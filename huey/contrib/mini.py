@@ -27,7 +27,7 @@ R = TypeVar("R")
 
 Validate = Callable[[datetime.datetime], bool]
 
-LINGER = 1.0  # seconds that an idle thread stays for the next call
+LINGER = 0.1  # seconds that an idle thread stays for the next call
 
 logger = logging.getLogger("huey.mini")
 
