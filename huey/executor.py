@@ -165,7 +165,9 @@ class Executor:
         return None
 
     def _in_utc(self, when: datetime.datetime | None) -> Any:
-        return None if when is None else from_timestamp(self.huey.timestamp(when))
+        if when is None or (self.huey.utc and when.tzinfo is None):
+            return when
+        return from_timestamp(self.huey.timestamp(when))
 
     def run(self, task: Task[Any], host: Host) -> Any:
         """Call a task's function, write what came of it, and tell who wants to know."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+import numbers
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,18 +19,17 @@ Validate = Callable[[datetime.datetime], bool]
 
 logger = logging.getLogger("huey.registry")
 
-_number = (int, float, type(None))
-_moment = (datetime.datetime, type(None))
-_FIELDS: dict[str, tuple[type, ...]] = {  # what a field may be; a worker relies on it
-    "id": (str, type(None)),
-    "eta": _moment,
+_number = (int, float, numbers.Real)  # numpy's integers are but the last
+_FIELDS: dict[str, tuple[type, ...]] = {  # what a field may be, or None; a worker relies on it
+    "id": (str,),
+    "eta": (datetime.datetime,),
     "retries": _number,
     "retry_delay": _number,
     "priority": _number,
-    "args": (tuple, list, type(None)),
-    "kwargs": (dict, type(None)),
+    "args": (tuple, list),
+    "kwargs": (dict,),
     "expires": (*_number, datetime.timedelta, datetime.datetime),
-    "expires_resolved": _moment,
+    "expires_resolved": (datetime.datetime,),
     "timeout": _number,
     "retry_backoff": _number,
 }
@@ -176,6 +176,6 @@ class Registry:
 def _check(message: Any) -> None:
     for field, kinds in _FIELDS.items():
         value = getattr(message, field, None)
-        if not isinstance(value, kinds):
+        if value is not None and not isinstance(value, kinds):
             kind = type(value).__name__
             raise UnreadableMessage(f"a task message whose {field} cannot be a {kind}")

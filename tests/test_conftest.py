@@ -34,6 +34,7 @@ def run_pytest(folder, ci):
         (folder / name).write_text(source)
     command = [sys.executable, "-m", "pytest", "-ra", "--continue-on-collection-errors"]
     env = os.environ | {"CI": ci, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
+    env["PYTHONPATH"] = str(Path(__file__).parent)  # for what the conftest imports
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True).stdout
 
 

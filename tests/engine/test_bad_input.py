@@ -4,6 +4,7 @@ import logging
 import os
 import pickle
 import time
+from fractions import Fraction
 
 import pytest
 from waiting import PATIENCE, eventually
@@ -118,6 +119,14 @@ def test_a_message_whose_fields_cannot_be_is_set_aside(huey, settings):
 
     ((_, reason),) = eventually(huey.set_aside)
     assert f"whose {next(iter(settings))} cannot be a " in reason
+
+
+@pytest.mark.usefixtures("goes_on")
+def test_numbers_of_other_libraries_are_numbers(huey):
+    one = Fraction(1)  # as numpy's integers, no subclass of int
+    huey.storage.enqueue(pickle.dumps(known(retries=one, priority=one, retry_delay=one)))
+
+    assert huey.result("1", blocking=True, timeout=PATIENCE) == 1
 
 
 @pytest.mark.usefixtures("goes_on")

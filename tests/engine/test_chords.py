@@ -391,12 +391,12 @@ APP = r"""
 
     @huey.task()
     def member(n):
-        os.write(1, f"{n}\n".encode())  # in one piece, as others print too
+        os.write(1, f"{n}\\n".encode())  # in one piece, as others print too
         time.sleep(1000)
 
     @huey.task()
     def callback(values):
-        os.write(1, b"callback\n")
+        os.write(1, b"callback\\n")
         time.sleep(1000)
 
     huey.create_consumer(workers=int(sys.argv[3])).run()
