@@ -27,7 +27,7 @@ nitpick_ignore_regex = [
     # Not ours, and their pages are not looked up: a build needs no network.
     (
         "py:.*",
-        r"(datetime|threading|collections|contextlib|logging|typing|types|argparse|numbers|queue)\..*",
+        r"(datetime|os|threading|collections|contextlib|logging|typing|types|argparse|numbers|queue)\..*",
     ),
     ("py:.*", r"(int|str|float|bool|bytes|dict|list|tuple|set|frozenset|type|object|None|Any)"),
     (
@@ -35,11 +35,11 @@ nitpick_ignore_regex = [
         r"(callable|optional|Callable|Sequence|Iterable|Iterator|Mapping|AbstractContextManager)",
     ),
     # Ours, for those who read the code.
-    ("py:.*", r"huey\.(tasks\.Run|executor\.Host)"),
+    ("py:.*", r"huey\.(tasks\.Run|executor\.Host|consumer\.Worker|drivers\..*)"),
     # Type variables and aliases.
     (
         "py:.*",
-        r"(.*\.)?(P|R|T|F|P\.args|P\.kwargs|Self|Final|Expires|Hook|Receiver|Item|Tell|Validate)",
+        r"(.*\.)?(A|P|R|T|F|P\.args|P\.kwargs|Self|Final|Expires|Hook|Receiver|Item|Tell|Validate)",
     ),
     ("py:.*", r"(.*\.)?(Value|ScheduledItem|Waiter)"),
 ]
@@ -56,5 +56,12 @@ def find_by_its_last_name(app, env, node, contnode):
     return make_refnode(app.builder, node["refdoc"], page, found[0], contnode, found[0])
 
 
+def show_the_tree_as_it_is(app, what, name, obj, options, lines):
+    """Keep the lines of the tree of errors apart."""
+    if (what, name) == ("module", "huey.exceptions"):
+        lines[1:] = ["", "::", "", *(f"    {line}" for line in lines[1:])]
+
+
 def setup(app):
     app.connect("missing-reference", find_by_its_last_name)
+    app.connect("autodoc-process-docstring", show_the_tree_as_it_is)

@@ -57,10 +57,16 @@ if TYPE_CHECKING:
     from huey.consumer import Consumer
 
 __all__ = [
+    "BlackHoleHuey",
     "Error",
+    "FileHuey",
     "Huey",
     "MemoryHuey",
     "PeriodicTask",
+    "PriorityRedisExpireHuey",
+    "PriorityRedisHuey",
+    "RedisExpireHuey",
+    "RedisHuey",
     "Result",
     "ResultGroup",
     "SqliteHuey",

@@ -30,6 +30,7 @@ _FIELDS: dict[str, tuple[type, ...]] = {  # what a field may be; a worker relies
     "kwargs": (dict, type(None)),
     "expires": (*_number, datetime.timedelta, datetime.datetime),
     "expires_resolved": _moment,
+    "timeout": _number,
     "retry_backoff": _number,
 }
 

@@ -232,7 +232,7 @@ class Card:
         state, error = ENDINGS[kind]
         again = kind in RETRIED and self._tries(event, self.attempt)
         self.error = error or self.error
-        self.traceback = str(event.get("traceback") or "") or self.traceback
+        self.traceback = self.traceback or str(event.get("traceback") or "")
         self._end(State.retry if again else state, event, at)
         return True
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from waiting import PATIENCE, eventually
 
 
@@ -17,6 +19,9 @@ class RedisServer:
     """
 
     def __init__(self, *options):
+        self.program = shutil.which("redis-server") or shutil.which("valkey-server")
+        if self.program is None:
+            pytest.skip("no Redis server: sudo apt-get install redis-server")
         self.folder = Path(tempfile.mkdtemp(prefix="huey-redis-"))
         self.socket = self.folder / "redis.sock"
         self.options = options
@@ -31,13 +36,10 @@ class RedisServer:
         return redis.Redis(unix_socket_path=str(self.socket), **options)
 
     def start(self):
-        program = shutil.which("redis-server") or shutil.which("valkey-server")
-        if program is None:
-            pytest.skip("no Redis server: sudo apt-get install redis-server")
         place = ("--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder))
         kept = ("--save", "", "--appendonly", "no")
         self.process = subprocess.Popen(
-            [program, *place, *kept, *self.options], stdout=subprocess.DEVNULL
+            [self.program, *place, *kept, *self.options], stdout=subprocess.DEVNULL
         )
         eventually(self._answers)
 
@@ -67,7 +69,7 @@ class RedisServer:
         shutil.rmtree(self.folder)
 
     def _answers(self):
-        with self.client() as client:
+        with self.client(retry=Retry(NoBackoff(), 0)) as client:
             try:
                 return client.ping()
             except redis.AuthenticationError:

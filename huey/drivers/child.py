@@ -52,7 +52,7 @@ def be(consumer: Consumer, place: int, channel: Connection, parent: int) -> NoRe
         die_with_parent(parent)
         kind = SchedulerProcess if place == SCHEDULER else WorkerProcess
         driver = kind(consumer, place)
-        consumer.become(driver, partial(_tell_failure, channel))
+        consumer.become(driver, partial(tell_failure, channel))
         driver.serve(channel)
         code = 0
     except BaseException:
@@ -86,7 +86,8 @@ def ignore_the_terminal() -> None:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
-def _tell_failure(channel: Connection, error: StorageError) -> None:
+def tell_failure(channel: Connection, error: StorageError) -> None:
+    """Tell the parent that the storage cannot be used."""
     with contextlib.suppress(OSError):
         channel.send_bytes(FAILED + b" " + str(error).encode())
 
@@ -104,6 +105,7 @@ class ChildProcess(ThreadDriver):
         super().__init__(consumer)
         self.place = place
         self._over = threading.Event()
+        self._told = False
         self._channel: Connection | None = None
         self._speaking = threading.Lock()
 
@@ -172,7 +174,7 @@ class ChildProcess(ThreadDriver):
         while not self._over.is_set():
             pause = max(0.0, min(1.0, deadline - time.monotonic()))
             ready = wait([channel, noted.socket], pause)
-            if noted.take() is not None and deadline == math.inf:
+            if noted.take() is not None and deadline == math.inf and not self._told:
                 self.end(graceful=True)  # claims nothing more; a word may make it softer
                 deadline = time.monotonic() + WORD_PATIENCE
             if channel in ready:
@@ -190,6 +192,7 @@ class ChildProcess(ThreadDriver):
         if word == INTERRUPT:
             self.end(graceful=False)
         elif word == FINISH:
+            self._told = True  # a signal may still be on its way, to the whole group
             self.end(graceful=True)
             return math.inf
         elif word == RECOVER:

@@ -141,13 +141,19 @@ class Deputy(Driver):
 
     def _check(self) -> None:
         """Replace the supervisor if it has died, and its workers with it."""
+        failure = ""
         with self._lock:
             kid = self._kid
             if kid is not None and not self._finishing and kid.process.exit_code() is not None:
-                logger.error("the supervisor (process %s) died and is replaced", kid.process.pid)
+                failure = _last_words(kid)
                 kid.channel.close()
-                self._bear()
-        self._check_later()
+                if not failure:
+                    logger.error("the supervisor (process %s) died", kid.process.pid)
+                    self._bear()
+        if failure:
+            self.consumer.fail(StorageError(failure))
+        else:
+            self._check_later()
 
     def _say(self, word: bytes) -> None:
         with self._lock:
@@ -164,8 +170,8 @@ def _supervise(consumer: Consumer, channel: Connection, hosts: Connection) -> No
     try:
         hosts.close()
         child.ignore_the_terminal()
-        supervisor = Supervisor(consumer)
-        consumer.become(supervisor, _log_failure)
+        supervisor = Supervisor(consumer, channel)
+        consumer.become(supervisor, partial(child.tell_failure, channel))
         with Noted([signal.SIGTERM]) as noted:
             child.unblock_signals()
             supervisor.start()
@@ -184,8 +190,13 @@ def _supervise(consumer: Consumer, channel: Connection, hosts: Connection) -> No
         child.leave(code)
 
 
-def _log_failure(error: StorageError) -> None:
-    logger.critical("stopping: %s", error)
+def _last_words(kid: Kid) -> str:
+    """Return why a dead supervisor has given up, if it has."""
+    while not kid.is_deaf and kid.channel.poll():
+        word, _, what = kid.hear().partition(b" ")
+        if word == child.FAILED:
+            return what.decode()
+    return ""
 
 
 def _until_told(supervisor: Supervisor, channel: Connection, noted: Noted) -> bytes:

@@ -34,10 +34,14 @@ class Supervisor(Driver):
     """Starts the processes, replaces those that die, and tells them when to end.
 
     It has no thread, so that to fork is safe at any time.
+
+    :param consumer: whose workers.
+    :param own: channels that are not its children's business.
     """
 
-    def __init__(self, consumer: Consumer) -> None:
+    def __init__(self, consumer: Consumer, *own: Connection) -> None:
         super().__init__(consumer)
+        self._own = own
         self._kids: list[Kid] = []
         self._births: list[tuple[float, int]] = []  # when, and for which place
         self._early_deaths: dict[int, int] = {}
@@ -47,6 +51,8 @@ class Supervisor(Driver):
         self.forks = can_fork()
 
     def start(self) -> None:
+        if self.forks:
+            self.huey.storage.close()  # what is open here would be open in every child
         for place in (child.SCHEDULER, *range(len(self.consumer.workers))):
             self._bear(place)
 
@@ -178,8 +184,8 @@ class Supervisor(Driver):
         logger.debug("process %s started for place %s", process.pid, place)
 
     def _be(self, place: int, channel: Connection, parent: int) -> NoReturn:
-        for kid in self._kids:  # or their parent would seem to live as long as this one
-            kid.channel.close()
+        for other in (*self._own, *(kid.channel for kid in self._kids)):
+            other.close()  # or one end would seem to live as long as this process
         child.be(self.consumer, place, channel, parent)
 
 

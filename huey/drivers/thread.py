@@ -96,14 +96,15 @@ class ThreadDriver(Driver):
     def _hire(self, n: int) -> None:
         """Start a worker in place ``n``, with a thread of its own."""
         worker = self.consumer.hire(n, self.make_caller(), self.keeper)
-        thread = threading.Thread(
-            target=self._work, args=(n, worker), name=f"huey {worker.name}", daemon=True
-        )
+        work = partial(self._work, n, worker, self._crew.get(n))
+        thread = threading.Thread(target=work, name=f"huey {worker.name}", daemon=True)
         self._crew[n] = thread
         thread.start()
 
-    def _work(self, n: int, worker: Worker) -> None:
+    def _work(self, n: int, worker: Worker, before: threading.Thread | None) -> None:
         """Run a worker's loop; a fresh worker takes over from one that has done its share."""
+        if before is not None:
+            before.join()  # so that whoever waits for this thread waits for that one too
         self.consumer.work(worker, self._stop)
         if not self._stop.is_set():
             self._hire(n)

@@ -20,7 +20,7 @@ from huey.storage.listing import Listing
 from huey.storage.liveness import Liveness
 from huey.storage.records import Records
 from huey.storage.wake import Doorbell
-from huey.utils import to_timestamp
+from huey.utils import UTC
 
 EVENTS_KEPT = 10_000
 ENDINGS_KEPT = 10_000
@@ -32,6 +32,7 @@ _LOOK_AGAIN = 0.5
 _IDLE = ""  # the key that idle workers wait for, one of whom a message wakes
 _NEW = "new"  # the key that readers of events wait for, all of whom an event wakes
 
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=UTC)
 _LENGTH = struct.Struct(">I")  # of a key, before the key and its value: huey's layout
 _EXPIRES = struct.Struct(">d")  # before all that, where a value is for a while
 
@@ -71,7 +72,7 @@ class FileStorage(BaseStorage):
         self._events = Records(self._journal, "events", EVENTS_KEPT)
         self._endings = Records(self._journal, "endings", ENDINGS_KEPT)
         self._endings_known: dict[str, str] = {}
-        self._endings_read = 0
+        self._endings_read = self._endings_of = 0
         self._tidied = False
         self._begin_anew()
 
@@ -297,8 +298,9 @@ class FileStorage(BaseStorage):
 
     def peek_ending(self, key: str) -> str | None:
         with self._turn():
-            if (self._endings.last() or 0) < self._endings_read:  # a new folder in its place
+            if self._endings_of != self._journal.opened:  # a new folder in its place, perhaps
                 self._endings_known, self._endings_read = {}, 0
+                self._endings_of = self._journal.opened
             for number, record in self._endings.read(self._endings_read):
                 of, ending = json.loads(record)
                 self._endings_known.pop(of, None)
@@ -740,4 +742,6 @@ def _as_records(endings: Sequence[tuple[str, str]]) -> list[bytes]:
 
 
 def _microseconds(when: datetime.datetime) -> int:
-    return round(to_timestamp(when) * 1e6)
+    """Return a time, naive UTC or aware, since the epoch: exactly, as a float is not."""
+    aware = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // datetime.timedelta(microseconds=1)

@@ -329,11 +329,11 @@ def _write_all(file: int, data: bytes, offset: int) -> None:
 
 def _make_folders(path: str) -> None:
     """Make a folder and those above it, for their owner alone."""
+    if os.path.isdir(path):
+        return
+    _make_folders(os.path.dirname(path))
     try:
         os.mkdir(path, 0o700)
-    except FileNotFoundError:
-        _make_folders(os.path.dirname(path))
-        _make_folders(path)
-    except FileExistsError:
+    except FileExistsError:  # somebody was faster, or it is a file
         if not os.path.isdir(path):
             raise

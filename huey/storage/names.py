@@ -22,7 +22,7 @@ _WAITING = re.compile(
     r"-[0-9a-f]{12}(?:\.\d+)?)(?:~(?P<deliveries>\d+))?(?:\.tmp)*"
 )
 _DUE = re.compile(
-    r"(?P<ms>-?[0-9a-f]{1,12})"
+    r"(?P<ms>-[0-9a-f]{11,12}|[0-9a-f]{12})"
     r"(?:-(?P<us>[0-9a-f]{3})-(?P<order>[0-9a-f]{12}\.\d{3})(?:-(?P<priority>[0-9a-f]{16}))?)?"
     r"(?:\.\d+)?(?:\.tmp)*"
 )
@@ -143,10 +143,10 @@ def _digits(priority: float) -> str:
     The bits of an IEEE 754 double sort as integers once the sign is seen to.
     """
     try:
-        packed = struct.pack(">d", -priority)
+        number = -float(priority)
     except OverflowError:  # an integer beyond all floats
-        packed = struct.pack(">d", float("-inf") if priority > 0 else float("inf"))
-    bits = int.from_bytes(packed, "big")
+        number = float("-inf") if priority > 0 else float("inf")
+    bits = int.from_bytes(struct.pack(">d", number), "big")
     return f"{bits ^ (_ONES if bits & _SIGN else _SIGN):016x}"
 
 

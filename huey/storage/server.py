@@ -15,10 +15,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import redis
 from redis import exceptions
+from redis.backoff import NoBackoff
 from redis.connection import parse_url
+from redis.retry import Retry
 
 from huey.exceptions import ConfigurationError, StorageError
 from huey.storage.wake import Bell
@@ -131,11 +134,14 @@ class Server:
     def calls(self, *commands: bytes) -> list[Any]:
         """Send packed commands, once, and return the replies."""
         with self._named_errors():
-            connection = self.pool.get_connection()
-            try:
-                return exchange(connection, *commands)
-            finally:
-                self.pool.release(connection)
+            return self._exchange(*commands)
+
+    def _exchange(self, *commands: bytes) -> list[Any]:
+        connection = self.pool.get_connection()
+        try:
+            return exchange(connection, *commands)
+        finally:
+            self.pool.release(connection)
 
     def ask(self, *parts: bytes) -> Any:
         """Send a command that may well be carried out twice, a second time if need be."""
@@ -210,16 +216,18 @@ class Server:
 
     def connect(self) -> Any:
         """Return a connection beside the pool, not yet connected."""
-        return self.pool.connection_class(**{**self.pool.connection_kwargs, "protocol": 2})
+        own = {"protocol": 2, "retry": _no_retries()}
+        return self.pool.connection_class(**{**self.pool.connection_kwargs, **own})
 
     # -- who it is ----------------------------------------------------------------------------
 
     def check(self) -> None:
         """Raise unless the server is new enough."""
-        try:
-            info = self.call(b"INFO", b"server").decode()
-        except exceptions.ResponseError:  # not every user may ask
-            return
+        with self._named_errors():
+            try:
+                info = self._exchange(pack(b"INFO", b"server"))[0].decode()
+            except exceptions.ResponseError:  # not every user may ask
+                return
         fields = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
         version = fields.get("redis_version", "")
         numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
@@ -373,8 +381,13 @@ def to_text(key: bytes) -> str:
     return key.decode("utf-8", "surrogateescape")
 
 
+def _no_retries() -> Retry:
+    """Let an error be told at once; whoever may try again does so himself."""
+    return Retry(NoBackoff(), 0)
+
+
 def _make_pool(url: str | None, params: dict[str, Any]) -> Any:
-    params.setdefault("protocol", 2)
+    params = {"protocol": 2, "retry": _no_retries(), **params}
     try:
         if url is None:
             pool = redis.Redis(**params).connection_pool
@@ -389,6 +402,9 @@ def _make_pool(url: str | None, params: dict[str, Any]) -> Any:
 
 def _check_url(url: str, params: dict[str, Any]) -> None:
     try:
+        parts = urlsplit(url)
+        if parts.scheme != "unix" and "@" in parts.path + parts.query + parts.fragment:
+            raise ValueError  # what stands before it was meant as a password
         options: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call]
         found = {*options, "host", "port", "unix_socket_path"}
     except ValueError:  # whose text would show parts of the url

@@ -119,17 +119,24 @@ class Frozen(threading.Thread):
     def is_alive(self):
         return False
 
+    def join(self, timeout=None):
+        pass
+
 
 def test_a_dead_thread_is_replaced(huey, caplog):
     double = huey.task(name="double")(lambda n: 2 * n)
     with huey.create_consumer(health_check_interval=0.02) as consumer:
         assert double(1).get(blocking=True, timeout=PATIENCE) == 2
+        loop, scheduler = consumer._driver._helpers["scheduler"]
+        living = [consumer._driver._crew[0], scheduler]
         consumer._driver._crew[0] = Frozen()
-        loop, _ = consumer._driver._helpers["scheduler"]
         consumer._driver._helpers["scheduler"] = loop, Frozen()
 
         eventually(lambda: caplog.text.count("died and is replaced") == 2)
         assert double(2).get(blocking=True, timeout=PATIENCE) == 4
+
+    for thread in living:
+        thread.join(PATIENCE)
 
 
 def test_no_look_at_threads_when_health_checks_are_off(huey, caplog):
@@ -297,6 +304,18 @@ def test_a_storage_that_cannot_be_used_ends_the_command_with_one_sentence(tmp_pa
         assert consumer.wait() == 1
         assert app.log.count("damaged") == 1
         assert "Traceback" not in app.log
+
+
+def test_so_it_does_with_processes_within_another_program(tmp_path, caplog):
+    with app_in(tmp_path, DAMAGE) as app:
+        consumer = app.huey.create_consumer(worker_type="process", workers=2)
+        consumer.start()
+        assert value(app.double(1)) == 2
+        app.touch("damaged")
+        eventually(lambda: not consumer.running)
+
+        assert str(consumer.failure) == "queue.db is damaged: restore it from a copy"
+        assert caplog.text.count("damaged") == 1
 
 
 # --- the command -----------------------------------------------------------------------------

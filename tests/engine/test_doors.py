@@ -33,6 +33,19 @@ def test_a_door_hides_nothing_that_it_imports_from_the_house(name):
     assert public == set(door.__all__)
 
 
+def test_every_kind_of_huey_is_at_both_doors():
+    kinds = {name for name, value in vars(huey.api).items() if is_kind_of_huey(value)}
+
+    assert kinds <= set(huey.__all__)
+    assert kinds <= set(huey.api.__all__)
+    assert huey.api.__all__ == sorted(huey.api.__all__)
+    assert [name for name in huey.api.__all__ if not hasattr(huey.api, name)] == []
+
+
+def is_kind_of_huey(value):
+    return isinstance(value, type) and issubclass(value, huey.Huey)
+
+
 @pytest.mark.parametrize("name", [name for name in MODULES if name != "huey.bin"])
 def test_a_module_says_in_one_sentence_what_it_holds(name):
     first, *rest = importlib.import_module(name).__doc__.splitlines()

@@ -1,5 +1,6 @@
 """The window in which a task may be interrupted: nothing gets out of it, or into another."""
 
+import gc
 import signal
 import sys
 import threading
@@ -145,7 +146,9 @@ def test_nothing_thrown_gets_out_of_its_window_whenever_it_comes(window, monkeyp
 @pytest.fixture
 def main_window():
     before = signal.getsignal(signal.SIGURG)
+    gc.disable()  # or callbacks of the collector, such as hypothesis has, would be hit too
     yield MainWindow()
+    gc.enable()
     signal.signal(signal.SIGURG, before)
 
 

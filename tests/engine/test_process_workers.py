@@ -397,6 +397,7 @@ def test_a_supervisor_that_dies_is_replaced_with_its_workers(app):
         supervisor = next(pid for pid in descendants(os.getpid()) if worker in descendants(pid))
 
         os.kill(supervisor, signal.SIGKILL)
+        eventually(lambda: not is_alive(worker))
 
         assert value(app.pid()) != worker
 

@@ -1,6 +1,7 @@
 """Every storage that outlives a process, with an application on it that is about to be killed."""
 
 import pytest
+from redis_server import RedisServer
 from rig import rig
 
 OPEN = {
@@ -10,8 +11,31 @@ OPEN = {
 }
 
 
-@pytest.fixture(params=OPEN)
+ON_REDIS = {"redis": "RedisHuey", "priority-redis": "PriorityRedisHuey"}
+
+
+@pytest.fixture
+def lasting_server():
+    """A Redis server that keeps what it has through a restart."""
+    server = RedisServer("--appendonly", "yes")
+    yield server
+    server.end()
+
+
+@pytest.fixture(params=[*OPEN, *ON_REDIS])
 def faults(request, tmp_path):
-    with rig(OPEN[request.param](tmp_path), tmp_path) as one:
+    if request.param in ON_REDIS:
+        url = request.getfixturevalue("lasting_server").url
+        huey = (ON_REDIS[request.param], {"url": url})
+    else:
+        huey = OPEN[request.param](tmp_path)
+    with rig(huey, tmp_path) as one:
+        one.title = request.param
+        yield one
+
+
+@pytest.fixture(params=ON_REDIS)
+def on_redis(request, lasting_server, tmp_path):
+    with rig((ON_REDIS[request.param], {"url": lasting_server.url}), tmp_path) as one:
         one.title = request.param
         yield one

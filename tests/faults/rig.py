@@ -14,6 +14,7 @@ from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from waiting import PATIENCE, eventually
 
 SCALE = float(os.environ.get("HUEY_FAULTS", "0.1"))  # 1 is full size, as `make faults` runs it
@@ -99,14 +100,16 @@ class Rig:
 
     def __init__(self, huey, folder):
         self.folder = Path(folder)
+        self.env = {"FAULTS_HUEY": json.dumps(huey), "FAULTS_LOG": str(self.folder / "log")}
         self.marker = f"FAULTS_LOG={self.folder / 'log'}"
         self.consumers = []
-        os.environ["FAULTS_HUEY"] = json.dumps(huey)
-        os.environ["FAULTS_LOG"] = str(self.folder / "log")
         (self.folder / "faults_app.py").write_text(APP)
         spec = importlib.util.spec_from_file_location("faults_app", self.folder / "faults_app.py")
         self.app = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(self.app)
+        with pytest.MonkeyPatch.context() as patch:
+            for name, text in self.env.items():
+                patch.setenv(name, text)
+            spec.loader.exec_module(self.app)
         self.huey = self.app.huey
 
     # -- consumers ----------------------------------------------------------------------------
@@ -123,7 +126,7 @@ class Rig:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env={**os.environ, "PYTHONPATH": root},
+                env={**os.environ, **self.env, "PYTHONPATH": root},
             )
         self.consumers.append(consumer)
         return consumer

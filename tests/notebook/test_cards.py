@@ -250,6 +250,14 @@ def test_a_cancel_that_comes_too_late_changes_nothing():
     assert card.state is State.done
 
 
+def test_a_task_that_took_too_long_has_failed_and_says_where_it_was():
+    facts = {"error": "TaskTimeout: timed out after 5 s", "traceback": "in fit", "retries": 0}
+    card = told(executing(), event("timeout", 5.2, duration=5.0, **facts))
+
+    assert (card.state, card.error) == (State.failed, "TaskTimeout: timed out after 5 s")
+    assert (card.traceback, card.seconds) == ("in fit", 5.0)
+
+
 def test_a_traceback_that_follows_a_timeout_is_kept():
     card = told(executing(), event("timeout", 2), event("error", 2, error="TaskTimeout", retries=0))
 

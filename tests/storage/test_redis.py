@@ -457,7 +457,7 @@ def test_nothing_is_left_of_those_who_left(storage, client):
 
     storage.leave()
 
-    assert client.keys() == []
+    assert client.keys() in ([], [b"huey.stamp.test"])
 
 
 FORK = """
@@ -737,11 +737,10 @@ def test_nothing_is_lost_while_connections_are_killed(storage, client):
             with suppress(redis.ConnectionError):
                 return storage.finish(slot, claim, batch)
 
-    with started(*(partial(work, slot) for slot in "abc")) as workers:
+    with started(*(partial(work, slot) for slot in "abc")):
         try:
-            while client.hlen("huey.results.test") < 300 and all(
-                worker.thread.is_alive() for worker in workers
-            ):
+            for count in range(10, 301, 10):
+                eventually(lambda count=count: client.hlen("huey.results.test") >= count)
                 client.client_kill_filter(_type="normal", skipme=True)
         finally:
             done.set()
@@ -837,7 +836,7 @@ def test_an_outage_is_told_from_other_errors(storage, error, outage):
 
 # --- how to connect --------------------------------------------------------------------------
 
-SECRET = "p@ss/w:or d#%?é"
+SECRET = "p@ss/w:or d#%?é"  # noqa: S105 - of a server of the test's own
 
 
 def connected(storage):
@@ -916,7 +915,7 @@ def test_a_password_lets_in_and_is_never_shown(make_server, caplog, by):
 
     right, wrong = storage(SECRET), storage(f"{SECRET}!")
     assert connected(right)
-    with closing(wrong), pytest.raises(StorageError, match="redis.sock.*Check user") as caught:
+    with closing(wrong), pytest.raises(StorageError, match=r"redis\.sock.*Check user") as caught:
         wrong.enqueue(b"m")
 
     said = "".join(traceback.format_exception(caught.value)) + caplog.text
@@ -965,7 +964,7 @@ def test_a_user_who_may_not_do_what_is_needed_is_named_the_remedy(redis_server, 
 def test_a_database_that_there_is_not_is_named_in_the_error(redis_server):
     with (
         closing(RedisStorage("test", url=f"{redis_server.url}?db=99")) as storage,
-        pytest.raises(StorageError, match="db=99.*Check password and db"),
+        pytest.raises(StorageError, match=r"db=99.*Check password and db"),
     ):
         storage.enqueue(b"m")
 
