@@ -7,6 +7,7 @@ one looks again and again.
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
@@ -54,16 +55,45 @@ class _Pauses:
         return min(pause, self._deadline - time.monotonic())
 
 
-def listen(stack: ExitStack, awaited: Awaited, call: Callable[[], object]) -> bool:
-    """Have ``call`` called, in any thread, when something may be ready; False if nobody calls."""
-    heard = True
-    for entered in awaited.waiters():
-        tell = getattr(stack.enter_context(entered), "tell", None)
-        if tell is None:
-            heard = False
-        else:
-            tell(call)
-    return heard
+class _Watch:
+    """Waiters that are entered in any thread, and left when the ``with`` block is."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entered: ExitStack | None = ExitStack()  # None once the block was left
+
+    def __enter__(self) -> _Watch:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        with self._lock:
+            entered, self._entered = self._entered, None
+        if entered is not None:
+            entered.close()
+
+    def listen(self, awaited: Awaited, call: Callable[[], object]) -> bool:
+        """Have ``call`` called, in any thread, when something may be ready; False if nobody does.
+
+        It may take a while, as a storage far away has to be told.
+        """
+        heard = True
+        with ExitStack() as stack:
+            for waiter in awaited.waiters():
+                tell = getattr(stack.enter_context(waiter), "tell", None)
+                if tell is None:
+                    heard = False
+                else:
+                    tell(call)
+            with self._lock:
+                if self._entered is not None:
+                    self._entered.push(stack.pop_all())
+        return heard
+
+    def look(
+        self, look: Callable[[], bool], awaited: Awaited, call: Callable[[], object]
+    ) -> tuple[bool, bool]:
+        """Listen, then look; return what came of both."""
+        return self.listen(awaited, call), look()
 
 
 async def until(look: Callable[[], bool], awaited: Awaited, timeout: float | None) -> bool:
@@ -78,11 +108,12 @@ async def until(look: Callable[[], bool], awaited: Awaited, timeout: float | Non
     pauses = None
     while True:
         rang = asyncio.Event()
-        with ExitStack() as stack:  # anew each time: a waiter is good for one ring
-            heard = listen(stack, awaited, partial(_call_in, loop, rang.set))
-            pauses = pauses or _Pauses(LOOK_AGAIN if heard else POLL, deadline)
-            if await loop.run_in_executor(None, look):
+        with _Watch() as watch:  # anew each time: a waiter is good for one ring
+            call = partial(_call_in, loop, rang.set)
+            heard, found = await loop.run_in_executor(None, watch.look, look, awaited, call)
+            if found:
                 return True
+            pauses = pauses or _Pauses(LOOK_AGAIN if heard else POLL, deadline)
             pause = pauses.next()
             if pause <= 0:
                 return False
@@ -109,8 +140,8 @@ class Completed(Generic[A]):
 
     def __iter__(self) -> Iterator[A]:
         arrived: queue.SimpleQueue[A] = queue.SimpleQueue()
-        with ExitStack() as stack:
-            pauses = self._listen(stack, lambda result: partial(arrived.put, result))
+        with _Watch() as watch:
+            pauses = self._listen(watch, lambda result: partial(arrived.put, result))
             pending = dict.fromkeys(self._results)
             look = list(pending)
             while True:
@@ -129,10 +160,12 @@ class Completed(Generic[A]):
 
         loop = asyncio.get_running_loop()
         arrived: asyncio.Queue[A] = asyncio.Queue()
-        with ExitStack() as stack:
-            pauses = self._listen(
-                stack, lambda result: partial(_call_in, loop, partial(arrived.put_nowait, result))
-            )
+
+        def call_for(result: A) -> Callable[[], object]:
+            return partial(_call_in, loop, partial(arrived.put_nowait, result))
+
+        with _Watch() as watch:
+            pauses = await loop.run_in_executor(None, self._listen, watch, call_for)
             pending = dict.fromkeys(self._results)
             look = list(pending)
             while True:
@@ -147,9 +180,9 @@ class Completed(Generic[A]):
                 except TimeoutError:
                     look = list(pending)
 
-    def _listen(self, stack: ExitStack, call_for: Callable[[A], Callable[[], object]]) -> _Pauses:
+    def _listen(self, watch: _Watch, call_for: Callable[[A], Callable[[], object]]) -> _Pauses:
         deadline = None if self._timeout is None else time.monotonic() + self._timeout
-        heard = [listen(stack, result, call_for(result)) for result in self._results]
+        heard = [watch.listen(result, call_for(result)) for result in self._results]
         return _Pauses(LOOK_AGAIN if all(heard) else POLL, deadline)
 
     def _left(self, pauses: _Pauses, pending: dict[A, None]) -> float:

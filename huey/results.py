@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -89,6 +90,7 @@ class Result(Generic[R]):
         self.huey = huey
         self.task = task
         self._value: Any = EmptyData
+        self._looking = threading.Lock()  # who takes the value and who sees it taken may be two
 
     @property
     def id(self) -> str:
@@ -132,7 +134,9 @@ class Result(Generic[R]):
             if blocking:
                 self._wait(timeout, backoff, max_delay, revoke_on_timeout, preserve)
             else:
-                self._look(preserve)
+                with self._looking:
+                    if self._value is EmptyData:
+                        self._look(preserve)
         if isinstance(self._value, Error):
             raise TaskException(self._value.metadata)
         return None if self._value is EmptyData else self._value
@@ -168,14 +172,15 @@ class Result(Generic[R]):
 
     def _look_or_end(self, preserve: bool) -> bool:
         """Read the result store once; True also if the task ended without a value."""
-        if self._look(preserve):
+        with self._looking:
+            if self._value is not EmptyData or self._look(preserve):
+                return True
+            ending = self.huey.storage.peek_ending(self.id)
+            if not ending:
+                return False
+            raise_ending(ending, self.id)
+            self._value = None
             return True
-        ending = self.huey.storage.peek_ending(self.id)
-        if not ending:
-            return False
-        raise_ending(ending, self.id)
-        self._value = None
-        return True
 
     def _wait(
         self,

@@ -70,11 +70,17 @@ def consumer(huey):
 
 
 @pytest.fixture
-def pass_time(monkeypatch):
-    """Turn the clock on by so many seconds."""
+def pass_time(monkeypatch, request):
+    """Turn the clock on by so many seconds, that of a server in use too."""
     real, passed = time.time, []
     monkeypatch.setattr(time, "time", lambda: real() + sum(passed))
-    return passed.append
+
+    def pass_time(seconds):
+        passed.append(seconds)
+        if request.node.get_closest_marker("server"):
+            request.getfixturevalue("redis_server").pass_time(seconds)
+
+    return pass_time
 
 
 @pytest.fixture

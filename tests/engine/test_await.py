@@ -229,12 +229,13 @@ def test_what_was_awaited_in_a_loop_that_is_gone_does_no_harm(echo, work):
     assert result.get() == 1
 
 
-def test_a_caller_woken_for_nothing_waits_on(huey, echo):
-    result, bell = echo(1), huey.storage._result_bell
+def test_a_caller_woken_for_nothing_waits_on(memory_huey):
+    result = memory_huey.task(name="echo")(lambda value: value)(1)
+    bell = memory_huey.storage._result_bell
 
     with started(lambda: result.get(blocking=True, timeout=PATIENCE)) as (caller,):
-        eventually(lambda: bell._waiters)
+        eventually(lambda: bell.waited_for)
         bell.ring_all()
-        eventually(lambda: bell._waiters)
-        with huey.create_consumer():
+        eventually(lambda: bell.waited_for)
+        with memory_huey.create_consumer():
             assert caller.value() == 1
