@@ -133,5 +133,5 @@ class Registry:
             None if message.on_complete is None else self.create_task(message.on_complete),
             None if message.on_error is None else self.create_task(message.on_error),
             expires_resolved=message.expires_resolved,
-            timeout=message.timeout,
+            timeout=message.timeout or None,
         )

@@ -58,6 +58,13 @@ def fork():
     return child
 
 @huey.task()
+async def fork_async():
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+    return child
+
+@huey.task()
 def fork_and_raise():
     child = os.fork()
     if not child:
@@ -221,14 +228,17 @@ def test_whatever_a_task_raises_its_worker_lives(app, consume, name):
     assert value(app.pid()) == before
 
 
-def test_a_fork_made_by_a_task_never_becomes_a_worker(app, consume):
-    consumer = consume("-w", 1)
+@pytest.mark.parametrize("kind", ["process", "thread", "asyncio"])
+def test_a_fork_made_by_a_task_never_becomes_a_worker(app, kind):
+    consumer = app.consume("-k", kind)
     worker = value(app.pid())
+    before = descendants(consumer.pid)
 
     assert value(app.fork()) > 0
+    assert value(app.fork_async()) > 0
     assert value(app.fork_and_raise()) == 0
     assert value(app.pid()) == worker
-    assert len(descendants(consumer.pid)) == 2
+    assert descendants(consumer.pid) == before
 
 
 def test_a_worker_makes_way_for_a_fresh_one_after_its_share_of_tasks(app, consume):
