@@ -334,7 +334,7 @@ class Consumer:
         :param renew: called when SIGHUP has ended the workers, to start anew in another way.
         :returns: the exit code for the process.
         """
-        with Noted(_SIGNALS) as self._noted:
+        with Noted(_signals()) as self._noted:
             try:
                 while self._run_once(self._noted):
                     if renew is not None:
@@ -462,4 +462,11 @@ class Consumer:
 
 _HANGUP = getattr(signal, "SIGHUP", None)
 _NUMBERS = {"INT": signal.SIGINT, "TERM": signal.SIGTERM}
-_SIGNALS = [number for number in (*_NUMBERS.values(), _HANGUP) if number is not None]
+
+
+def _signals() -> list[int]:
+    """Return the signals to heed; a hang-up that is ignored, as by nohup, stays ignored."""
+    numbers: list[int] = list(_NUMBERS.values())
+    if _HANGUP is not None and signal.getsignal(_HANGUP) != signal.SIG_IGN:
+        numbers.append(_HANGUP)
+    return numbers
