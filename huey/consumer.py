@@ -252,9 +252,9 @@ class Consumer:
         self.failure: StorageError | None = None
         self._tell_failure: Callable[[StorageError], None] = self._stop_for_failure
         self._noted: Noted | None = None
-        self._make_anew()
+        self._make_anew(here=False)
 
-    def _make_anew(self) -> None:
+    def _make_anew(self, here: bool) -> None:
         """Make what serves once: a worker left behind by a stop must not come back with a start."""
         self._number = next(_consumer_numbers)
         self._outage = Outage()
@@ -262,7 +262,7 @@ class Consumer:
             self.huey, self.options.scheduler_interval, self.options.periodic
         )
         self.workers = [self._make_worker(n) for n in range(self.options.workers)]
-        self._driver = make_driver(self)
+        self._driver = make_driver(self, here)
 
     def _make_worker(
         self, n: int, caller: Caller | None = None, keeper: Timekeeper | None = None
@@ -391,9 +391,7 @@ class Consumer:
         self.huey.pending_count()  # a storage that cannot be used says so here
         self._prepare_storage()
         self.failure = None
-        self._make_anew()
-        if here:
-            self._driver.here = True
+        self._make_anew(here)
         self.huey.consumers.append(self)
         try:
             self._driver.start()
