@@ -297,9 +297,9 @@ class Consumer:
         self.failure: StorageError | None = None
         self._tell_failure: Callable[[StorageError], None] = self._stop_for_failure
         self._noted: Noted | None = None
-        self._make_anew()
+        self._make_anew(here=False)
 
-    def _make_anew(self) -> None:
+    def _make_anew(self, here: bool) -> None:
         """Make what serves once: a worker left behind by a stop must not come back with a start."""
         self._number = next(_consumer_numbers)
         self._outage = Outage()
@@ -307,7 +307,7 @@ class Consumer:
             self.huey, self.options.scheduler_interval, self.options.periodic
         )
         self.workers = [self._make_worker(n) for n in range(self.options.workers)]
-        self._driver = make_driver(self)
+        self._driver = make_driver(self, here)
 
     def _make_worker(
         self, n: int, caller: Caller | None = None, keeper: Timekeeper | None = None
@@ -379,7 +379,7 @@ class Consumer:
         :param renew: called when SIGHUP has ended the workers, to start anew in another way.
         :returns: the exit code for the process.
         """
-        with Noted(_SIGNALS) as self._noted:
+        with Noted(_signals()) as self._noted:
             try:
                 while self._run_once(self._noted):
                     if renew is not None:
@@ -440,9 +440,7 @@ class Consumer:
         self.huey.pending_count()  # a storage that cannot be used says so here
         self._prepare_storage()
         self.failure = None
-        self._make_anew()
-        if here:
-            self._driver.here = True
+        self._make_anew(here)
         self.huey.consumers.append(self)
         try:
             self._driver.start()
@@ -511,4 +509,11 @@ class Consumer:
 
 _HANGUP = getattr(signal, "SIGHUP", None)
 _NUMBERS = {"INT": signal.SIGINT, "TERM": signal.SIGTERM}
-_SIGNALS = [number for number in (*_NUMBERS.values(), _HANGUP) if number is not None]
+
+
+def _signals() -> list[int]:
+    """Return the signals to heed; a hang-up that is ignored, as by nohup, stays ignored."""
+    numbers: list[int] = list(_NUMBERS.values())
+    if _HANGUP is not None and signal.getsignal(_HANGUP) != signal.SIG_IGN:
+        numbers.append(_HANGUP)
+    return numbers

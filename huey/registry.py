@@ -169,7 +169,7 @@ class Registry:
             expires_resolved=message.expires_resolved,
             chord_config=getattr(message, "chord_config", None),
             retry_backoff=getattr(message, "retry_backoff", None),
-            timeout=message.timeout,
+            timeout=message.timeout or None,
         )
 
 

@@ -11,13 +11,16 @@ if TYPE_CHECKING:
     from huey.drivers.base import Driver
 
 
-def make_driver(consumer: Consumer) -> Driver:
-    """Return the driver for the kind of worker that a consumer's options name."""
+def make_driver(consumer: Consumer, here: bool) -> Driver:
+    """Return the driver for the kind of worker that a consumer's options name.
+
+    :param here: whether the main thread of this process has nothing to do but to `Driver.watch`.
+    """
     kind = consumer.options.worker_type
     if kind == WORKER_PROCESS:
-        from huey.drivers.process import ProcessDriver
+        from huey.drivers.process import make_process_driver
 
-        return ProcessDriver(consumer)
+        return make_process_driver(consumer, here)
     if kind == WORKER_GREENLET:
         from huey.drivers.greenlet import GreenletDriver
 

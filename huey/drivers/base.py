@@ -18,9 +18,6 @@ class Driver:
     :param consumer: whose workers.
     """
 
-    here = False
-    """Whether the process's main thread has nothing to do but to `watch`."""
-
     def __init__(self, consumer: Consumer) -> None:
         self.consumer = consumer
         self.huey = consumer.huey

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -62,6 +63,7 @@ class Flight:
     def __init__(self, run: Run, coroutine: Coroutine[Any, Any, Any]) -> None:
         self._run = run
         self._coroutine = coroutine
+        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._task: asyncio.Task[Any] | None = None
         self._reason: Kind | None = None
@@ -101,5 +103,7 @@ class Flight:
         except BaseException as error:
             return Tried(error=error)
         finally:
+            if os.getpid() != self._pid:
+                os._exit(0)  # a fork that the task made, with a loop and no worker
             with self._lock:
                 self._task = None

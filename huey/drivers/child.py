@@ -13,6 +13,7 @@ import threading
 import time
 from functools import partial
 from multiprocessing.connection import Connection, wait
+from types import FrameType
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from huey.coroutines import OwnLoop
@@ -80,10 +81,18 @@ def die_with_parent(parent: int) -> None:
 
 
 def ignore_the_terminal() -> None:
-    """Leave Ctrl-C and a hang-up, which the whole process group gets, to the parent."""
+    """Leave Ctrl-C and a hang-up, which the whole process group gets, to the parent.
+
+    By a handler that does nothing: what is merely ignored would be ignored by the programs that
+    tasks start, too.
+    """
     for name in ("SIGINT", "SIGHUP"):
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+            signal.signal(getattr(signal, name), _do_nothing)
+
+
+def _do_nothing(number: int, frame: FrameType | None) -> None:
+    """Do nothing."""
 
 
 def tell_failure(channel: Connection, error: StorageError) -> None:

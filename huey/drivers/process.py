@@ -29,51 +29,25 @@ logger = logging.getLogger("huey.consumer")
 CHECK = 1.0  # seconds at most between two looks at a supervisor
 
 
-class ProcessDriver(Driver):
-    """Runs each worker, and the scheduler, in a process of its own.
+def make_process_driver(consumer: Consumer, here: bool) -> Driver:
+    """Return what keeps a consumer's worker processes going.
 
-    In a process that only waits it supervises them itself; elsewhere another process does, or
-    where there is no fork a thread.
+    :param here: whether this process does nothing else, and may supervise them itself. Elsewhere
+        another process does, or where there is no fork a thread.
     """
-
-    def __init__(self, consumer: Consumer) -> None:
-        super().__init__(consumer)
-        if self.huey.storage.keeps_objects:
-            raise ConfigurationError(
-                "process workers cannot see a queue in memory: use SqliteHuey, or another kind "
-                "of worker"
-            )
-        if not can_fork() and consumer.options.import_path is None:
-            raise ConfigurationError(
-                "without fork, process workers must import the Huey: give "
-                "create_consumer(import_path='module.huey'), or start huey_consumer"
-            )
-        self._driver: Driver = Deputy(consumer)
-
-    def start(self) -> None:
-        if self.here:
-            self._driver = Supervisor(self.consumer)
-        elif not can_fork():
-            self._driver = Attended(self.consumer)
-        self._driver.start()
-
-    def watch(self, noted: Noted) -> None:
-        self._driver.watch(noted)
-
-    def finish(self) -> None:
-        self._driver.finish()
-
-    def interrupt(self) -> None:
-        self._driver.interrupt()
-
-    def join(self, timeout: float | None) -> bool:
-        return self._driver.join(timeout)
-
-    def close(self) -> None:
-        self._driver.close()
-
-    def cancel(self, task_id: str) -> bool:
-        return self._driver.cancel(task_id)
+    if consumer.huey.storage.keeps_objects:
+        raise ConfigurationError(
+            "process workers cannot see a queue in memory: use SqliteHuey, or another kind "
+            "of worker"
+        )
+    if not can_fork() and consumer.options.import_path is None:
+        raise ConfigurationError(
+            "without fork, process workers must import the Huey: give "
+            "create_consumer(import_path='module.huey'), or start huey_consumer"
+        )
+    if here:
+        return Supervisor(consumer)
+    return Deputy(consumer) if can_fork() else Attended(consumer)
 
 
 class Deputy(Driver):

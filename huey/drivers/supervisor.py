@@ -138,14 +138,17 @@ class Supervisor(Driver):
             return
         self._kids.remove(kid)
         kid.channel.close()
-        if self._closing or (self._finishing and kid.is_worker):
+        if self._closing:
             return
-        options = self.consumer.options
-        self._log_death(kid, code)
         for one in self._kids:
             if not one.is_worker:
                 one.say(child.RECOVER)
-        if code == 0 or options.check_worker_health:
+        if self._finishing and kid.is_worker:
+            return
+        self._log_death(kid, code)
+        if code == 0:
+            self._births.append((0.0, kid.place))
+        elif self.consumer.options.check_worker_health:
             self._births.append((time.monotonic() + self._mourning(kid), kid.place))
 
     def _log_death(self, kid: Kid, code: int) -> None:
@@ -202,6 +205,18 @@ class Attended(Supervisor):
 
     def start(self) -> None:
         self._thread.start()
+
+    def finish(self) -> None:
+        with self._lock:
+            super().finish()
+
+    def interrupt(self) -> None:
+        with self._lock:
+            super().interrupt()
+
+    def cancel(self, task_id: str) -> bool:
+        with self._lock:
+            return super().cancel(task_id)
 
     def close(self) -> None:
         self._closing = True

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 
 import pytest
 from consumers import app_in, value
@@ -379,6 +380,19 @@ def test_sighup_starts_anew_though_a_task_had_to_be_interrupted(app):
 
     eventually(lambda: app.kinds(result).count("executing") == 2)
     eventually(lambda: app.log.count("started with") == 2)
+
+
+def test_a_hang_up_that_is_ignored_stays_ignored(app):
+    ignore = partial(signal.signal, signal.SIGHUP, signal.SIG_IGN)
+    consumer = app.consume(preexec_fn=ignore)
+    value(app.pid())
+
+    consumer.process.send_signal(signal.SIGHUP)
+    value(app.pid())
+    consumer.process.send_signal(signal.SIGTERM)
+
+    assert consumer.wait() == 0
+    assert app.log.count("started with") == 1
 
 
 def test_a_signal_to_end_counts_more_than_an_earlier_sighup(app):

@@ -45,6 +45,13 @@ def cancel(task_id):
     huey.cancel(task_id)
 
 @huey.task()
+def interrupt_a_program():
+    import subprocess
+    with subprocess.Popen(["sleep", "100"]) as program:
+        program.send_signal(signal.SIGINT)
+        return program.wait()
+
+@huey.task()
 def leave():
     with open(here / "runs", "a") as file:
         file.write("x")
@@ -52,6 +59,13 @@ def leave():
 
 @huey.task()
 def fork():
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+    return child
+
+@huey.task()
+async def fork_async():
     child = os.fork()
     if child:
         os.waitpid(child, 0)
@@ -109,6 +123,11 @@ def test_tasks_run_in_the_main_thread_of_their_process(app, consume):
     assert value(app.in_main_thread()) is True
 
 
+def test_a_program_that_a_task_starts_can_be_interrupted_as_ever(app, consume):
+    consume()
+    assert value(app.interrupt_a_program()) == -signal.SIGINT
+
+
 def test_the_consumer_itself_has_one_thread(app, consume):
     consumer = consume("-w", 2)
     value(app.pid())
@@ -132,14 +151,13 @@ def test_a_killed_worker_is_replaced_within_two_seconds_and_its_task_runs_again(
     before = set(descendants(consumer.pid))
     victim = worker_of(app, result, before)
 
-    os.kill(victim, signal.SIGKILL)
     (app.folder / "task has begun").unlink()
+    os.kill(victim, signal.SIGKILL)
     eventually(lambda: len({*descendants(consumer.pid)} - {victim}) == 3, within=2.0)
     app.has_begun("task")
     app.touch("go on")
 
     assert value(result) in set(descendants(consumer.pid))
-    assert app.kinds(result).count("executing") >= 1
     assert f"(process {victim}) was killed by signal 9" in app.log
 
 
@@ -221,14 +239,17 @@ def test_whatever_a_task_raises_its_worker_lives(app, consume, name):
     assert value(app.pid()) == before
 
 
-def test_a_fork_made_by_a_task_never_becomes_a_worker(app, consume):
-    consumer = consume("-w", 1)
+@pytest.mark.parametrize("kind", ["process", "thread", "asyncio"])
+def test_a_fork_made_by_a_task_never_becomes_a_worker(app, kind):
+    consumer = app.consume("-k", kind)
     worker = value(app.pid())
+    before = descendants(consumer.pid)
 
     assert value(app.fork()) > 0
+    assert value(app.fork_async()) > 0
     assert value(app.fork_and_raise()) == 0
     assert value(app.pid()) == worker
-    assert len(descendants(consumer.pid)) == 2
+    assert descendants(consumer.pid) == before
 
 
 def test_a_worker_makes_way_for_a_fresh_one_after_its_share_of_tasks(app, consume):
