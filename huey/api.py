@@ -754,10 +754,10 @@ class Huey:
         :param key: as given to `put`; a task's id works too, and gives its value.
         :param peek: leave it in the store; otherwise it is taken out.
         """
-        read = self.storage.peek_data if peek else self.storage.pop_data
-        data = read(f"{_OWN}{key}")
+        storage = self.storage
+        data = (storage.peek_data if peek else storage.pop_data)(f"{_OWN}{key}")
         if data is EmptyData:
-            data = read(key)
+            data = (storage.peek_data if peek else storage.take_result)(key)
         return None if data is EmptyData else self.serializer.deserialize(data)
 
     def delete(self, key: str) -> bool:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 import traceback
 from contextlib import contextmanager
 
@@ -31,8 +32,14 @@ class Child:
         self.process.stdin.flush()
 
     def hear(self):
-        """Return the next line that it prints; empty when it has ended."""
-        return self.process.stdout.readline().rstrip("\n")
+        """Return the next line that it prints; empty when it has ended. Killed if it is silent."""
+        silent = threading.Timer(PATIENCE, self.process.kill)
+        silent.start()
+        try:
+            return self.process.stdout.readline().rstrip("\n")
+        finally:
+            silent.cancel()
+            silent.join()
 
     def wait(self, within=PATIENCE):
         """Wait for its end and return its exit code."""

@@ -10,8 +10,10 @@ from typing import Any, Final
 
 from huey.storage.journal import Journal
 
-# Files that huey adds leave no trace but the folder's time: that is looked at this often (seconds).
+# Files that huey adds leave no trace but the folder's time: that is looked at this often (seconds),
+# or less often where the folder is so large that reading it would take more than a twentieth of it.
 _LOOK_AGAIN: Final = 0.5
+_AT_MOST_A: Final = 20
 
 
 class Listing:
@@ -32,6 +34,7 @@ class Listing:
         self._heap: list[Any] = []
         self._names: set[str] = set()
         self._listed = 0.0
+        self._pause = _LOOK_AGAIN
         self._changed = 0
 
     def all(self) -> list[Any]:
@@ -79,14 +82,16 @@ class Listing:
     def _is_stale(self) -> bool:
         if self._known_at != (self._journal.opened, self._journal.began):
             return True
-        return time.monotonic() - self._listed > _LOOK_AGAIN and self._changed != self._time()
+        return time.monotonic() - self._listed > self._pause and self._changed != self._time()
 
     def _list(self) -> None:
         self._known_at = (self._journal.opened, self._journal.began)
-        self._listed = time.monotonic()
+        began = time.monotonic()
         self._changed = self._time()
         self._heap = self.all()  # sorted, so a heap
         self._names = {message.name for message in self._heap}
+        self._listed = time.monotonic()
+        self._pause = max(_LOOK_AGAIN, _AT_MOST_A * (self._listed - began))
 
     def _time(self) -> int:
         try:

@@ -383,7 +383,7 @@ def test_a_message_of_a_member_is_made_of_basic_things(huey, add, total):
 
 # --- workers that die ------------------------------------------------------------------------
 
-APP = r"""
+APP = """
     import os, sys, time
     from huey import SqliteHuey
 
