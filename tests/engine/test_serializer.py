@@ -123,9 +123,9 @@ def test_gzip_members_one_after_the_other_are_one():
     [
         (b"", "cut off"),
         (b"no such thing", "cannot be read"),
-        (gzip.compress(b"whole")[:-3], "cut off"),
+        (gzip.compress(b"whole", mtime=0)[:-3], "cut off"),
         (zlib.compress(b"whole")[:-3], "cut off"),
-        (gzip.compress(b"one") + b"more", "followed by something else"),
+        (gzip.compress(b"one", mtime=0) + b"more", "followed by something else"),
     ],
 )
 def test_compressed_data_that_is_damaged_is_refused(data, problem):
