@@ -142,6 +142,9 @@ class BaseStorage:
     priority_of: Callable[[Any], float | None] = staticmethod(lambda data: None)
     """Says the priority of a message, set by Huey, for a schedule that does not keep it."""
 
+    keeps_results = False
+    """Whether a result that was read stays until its time is over."""
+
     orders_by_priority = True
     """Whether messages of higher priority come first; if not, the first in is the first out."""
 

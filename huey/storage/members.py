@@ -86,6 +86,8 @@ class Members:
             slots = [self._name(slot) for slot in self._facts]
             self._facts.clear()
             self._known.clear()
+        if not self._ttls:
+            self._stop_beating()  # first, or a last sign of life could come after the leave
         try:
             if slots or (self._me and not self._ttls):
                 self._take_leave(slots)
@@ -134,13 +136,9 @@ class Members:
 
     def _be_nobody(self) -> None:
         with self._lock:
-            thread, self._beating = self._beating, None
-            self._stir.set()
             if self._liveness is not None:
                 self._liveness.leave()
             self._liveness, self._me = None, b""
-        if thread is not None:
-            thread.join(5)
 
     # -- signs of life ------------------------------------------------------------------------
 
@@ -154,6 +152,13 @@ class Members:
                 target=self._keep_beating, name="huey-beat", daemon=True
             )
             self._beating.start()
+
+    def _stop_beating(self) -> None:
+        with self._lock:
+            thread, self._beating = self._beating, None
+            self._stir.set()
+        if thread is not None:
+            thread.join(5)
 
     def _keep_beating(self) -> None:
         """Give a sign of life every now and then, until another thread is to do it, or none."""

@@ -365,7 +365,7 @@ class RedisStorage(BaseStorage):
 
     def joined(self, key: str) -> dict[int, Any]:
         parts = _pairs(self._open().ask(b"HGETALL", self._at("chord", key)))
-        return {int(part): value for part, value in parts if part != b"done"}
+        return {int(part): value for part, value in parts}
 
     # -- messages set aside -------------------------------------------------------------------
 
@@ -685,6 +685,8 @@ class _Prioritized(RedisStorage):
 
 class _Expiring(RedisStorage):
     """Results in keys of their own, which the server removes after a while."""
+
+    keeps_results = True
 
     def __init__(
         self, name: str = "huey", expire_time: int = 86400, *args: Any, **kwargs: Any

@@ -56,7 +56,7 @@ def is_outage(error: BaseException) -> bool:
     if isinstance(error, exceptions.ResponseError):
         words = str(error).replace("-", " ").split()
         return isinstance(error, _OUTAGES) or not _OUTAGE_WORDS.isdisjoint(words)
-    return isinstance(error, _OUTAGES)
+    return isinstance(error, (*_OUTAGES, OSError))
 
 
 def pack(*parts: bytes) -> bytes:

@@ -794,6 +794,9 @@ def test_a_taken_result_leaves_word_that_it_was_taken(storage):
     storage.put_data("k", b"v")
 
     assert storage.take_result("k") == b"v"
+    if storage.keeps_results:
+        assert storage.take_result("k") == b"v"
+        return
     assert storage.take_result("k") is EmptyData
     assert storage.peek_ending("k") == "taken"
 

@@ -300,8 +300,9 @@ class Walk(RuleBasedStateMachine):
 
     @rule(key=keys)
     def take_result(self, key):
-        value = self.model.values.pop(key, EmptyData)
-        if value is not EmptyData:
+        value = self.model.values.get(key, EmptyData)
+        if value is not EmptyData and not self.storage.keeps_results:
+            del self.model.values[key]
             self.model.endings[key] = "taken"
         assert self.storage.take_result(key) == value
 

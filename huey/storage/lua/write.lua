@@ -188,17 +188,14 @@ for _ = 1, tonumber(take()) do
     end
 end
 
--- Chords: a hash of the parts' values, and the field 'done' once what waits was enqueued.
+-- Chords: a hash of the parts' values.
 
 for _ = 1, tonumber(take()) do
     local chord = take_key()
     local part, parts, value, message, priority = take(), tonumber(take()), take(), take(), take()
-    if redis.call('HEXISTS', chord, 'done') == 0 then
-        redis.call('HSETNX', chord, part, value)
-        if redis.call('HLEN', chord) == parts then
-            redis.call('HSET', chord, 'done', '1')
-            push(message, priority)
-        end
+    local new = ours and redis.call('HSETNX', chord, part, value) == 1
+    if new and redis.call('HLEN', chord) == parts then
+        push(message, priority)
     end
 end
 
@@ -206,8 +203,6 @@ for _ = 1, tonumber(take()) do
     local chord = take_key()
     if ours then
         redis.call('DEL', chord)
-        redis.call('HSET', chord, 'done', '1') -- a part that comes twice must not begin it anew
-        redis.call('EXPIRE', chord, 86400)
     end
 end
 
