@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 LOOK_AGAIN = (1.0, 2.0, 5.0)
 POLL = (0.005, 1.15, 1.0)
 
+OUTAGE = 60.0  # seconds for which the storage may be away while somebody waits
+PAUSE = 0.1  # seconds between two attempts meanwhile
+
 
 class Awaited(Protocol):
     """Something that gets ready: a result, a group of them, a chord's."""
@@ -96,10 +99,35 @@ class _Watch:
         return self.listen(awaited, call), look()
 
 
-async def until(look: Callable[[], bool], awaited: Awaited, timeout: float | None) -> bool:
+class Endurance:
+    """Whoever waits has begun to, so that an outage of the storage is waited out, for a minute.
+
+    :param is_outage: says whether an error is one that may pass.
+    """
+
+    def __init__(self, is_outage: Callable[[BaseException], bool]) -> None:
+        self._is_outage = is_outage
+        self._last = self._since = -OUTAGE
+
+    def __call__(self, error: BaseException) -> bool:
+        """Say whether to go on in spite of an error."""
+        now = time.monotonic()
+        if now > self._last + 2 * LOOK_AGAIN[-1]:  # another outage than the last one
+            self._since = now
+        self._last = now
+        return self._is_outage(error) and now < self._since + OUTAGE
+
+
+async def until(
+    look: Callable[[], bool],
+    awaited: Awaited,
+    timeout: float | None,
+    endure: Callable[[BaseException], bool] = lambda error: False,
+) -> bool:
     """Wait until ``look`` is true, with the event loop free; False when the time is over.
 
     :param look: called in a thread of the loop's pool, as a storage may be slow.
+    :param endure: says whether to go on after an error; not asked about the first look.
     """
     import asyncio
 
@@ -110,7 +138,12 @@ async def until(look: Callable[[], bool], awaited: Awaited, timeout: float | Non
         rang = asyncio.Event()
         with _Watch() as watch:  # anew each time: a waiter is good for one ring
             call = partial(_call_in, loop, rang.set)
-            heard, found = await loop.run_in_executor(None, watch.look, look, awaited, call)
+            try:
+                heard, found = await loop.run_in_executor(None, watch.look, look, awaited, call)
+            except Exception as error:
+                if pauses is None or not endure(error):
+                    raise
+                found = False
             if found:
                 return True
             pauses = pauses or _Pauses(LOOK_AGAIN if heard else POLL, deadline)

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from huey.awaiting import Completed, until
+from huey.awaiting import PAUSE, Completed, Endurance, until
 from huey.constants import EmptyData
 from huey.exceptions import (
     ResultTimeout,
@@ -193,17 +193,32 @@ class Result(Generic[R]):
         deadline = None if timeout is None else time.monotonic() + timeout
         if self._look_or_end(preserve):
             return
+        endure = Endurance(self.huey.storage.is_outage)
         while True:
-            (entered,) = self.waiters(backoff, max_delay)
-            with entered as waiter:  # anew each time: a waiter is good for one ring
-                if self._look_or_end(preserve):
+            left = LOOK_AGAIN if deadline is None else deadline - time.monotonic()
+            try:
+                if self._look_and_wait(left, backoff, max_delay, preserve):
                     return
-                left = LOOK_AGAIN if deadline is None else deadline - time.monotonic()
-                if left <= 0:
-                    if revoke_on_timeout:
-                        self.revoke()
-                    raise ResultTimeout(f"no result of task {self.id} within {timeout} s")
-                waiter.wait(min(left, LOOK_AGAIN))
+            except Exception as error:
+                if not endure(error):
+                    raise
+                time.sleep(max(0.0, min(left, PAUSE)))
+            if left <= 0:
+                if revoke_on_timeout:
+                    self.revoke()
+                raise ResultTimeout(f"no result of task {self.id} within {timeout} s")
+
+    def _look_and_wait(
+        self, seconds: float, backoff: float, max_delay: float, preserve: bool
+    ) -> bool:
+        """Look, then wait for a ring if there was nothing; say whether there was something."""
+        (entered,) = self.waiters(backoff, max_delay)
+        with entered as waiter:  # anew each time: a waiter is good for one ring
+            if self._look_or_end(preserve):
+                return True
+            if seconds > 0:
+                waiter.wait(min(seconds, LOOK_AGAIN))
+        return False
 
     def waiters(
         self, backoff: float = 1.15, max_delay: float = 1.0
@@ -214,7 +229,10 @@ class Result(Generic[R]):
     async def aget(self, timeout: float | None = None, preserve: bool = False) -> R | None:
         """Do what a blocking `get` does while the event loop goes on; so does ``await result``."""
         if self._value is EmptyData and not await until(
-            partial(self._look_or_end, preserve), self, timeout
+            partial(self._look_or_end, preserve),
+            self,
+            timeout,
+            Endurance(self.huey.storage.is_outage),
         ):
             raise ResultTimeout(f"no result of task {self.id} within {timeout} s")
         return self.get()

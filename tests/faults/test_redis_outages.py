@@ -1,5 +1,6 @@
 """A Redis server that restarts, stops, hangs up or is full while tasks come and go."""
 
+import asyncio
 import signal
 import threading
 import time
@@ -82,9 +83,25 @@ def test_a_result_waited_for_arrives_through_a_restart(on_redis, lasting_server)
 
     def wait():
         asked.set()
+
         return result.get(blocking=True, timeout=PATIENCE)
 
     with started(wait) as (waiting,):
         assert asked.wait(PATIENCE)
+        time.sleep(0.2)  # for the waiting to have begun
         lasting_server.restart()
         assert waiting.value() == 9
+
+
+def test_an_awaited_result_arrives_through_a_restart(on_redis, lasting_server):
+    on_redis.start("-w", "1")
+    result = on_redis.app.hold(3)
+    eventually(lambda: on_redis.lines("start") == ["3"])
+
+    async def wait():
+        waiting = asyncio.create_task(result.aget(timeout=PATIENCE))
+        await asyncio.sleep(0.2)  # for the waiting to have begun
+        await asyncio.to_thread(lasting_server.restart)
+        return await waiting
+
+    assert asyncio.run(wait()) == 9
