@@ -47,6 +47,9 @@ OPEN = {
 }
 
 
+ON_REDIS = ("RedisHuey", "PriorityRedisHuey", "RedisExpireHuey", "PriorityRedisExpireHuey")
+
+
 @pytest.fixture(scope="session")
 def upstream():
     """Return the interpreter of the other environment, made once."""
@@ -68,6 +71,7 @@ class Side:
     def __init__(self, python, folder, huey, path):
         self.python = python
         self.folder = folder
+        self.huey = huey[0]
         self.env = {**os.environ, "INTEROP_HUEY": json.dumps(huey), "PYTHONPATH": path}
 
     def run(self, code):
@@ -106,10 +110,13 @@ class Side:
             consumer.wait(PATIENCE)
 
 
-@pytest.fixture(params=OPEN)
+@pytest.fixture(params=[*OPEN, *ON_REDIS])
 def sides(request, upstream, tmp_path):
     """Return our side and theirs."""
     (tmp_path / "interop_app.py").write_text(APP)
-    huey = OPEN[request.param](tmp_path)
+    if request.param in ON_REDIS:
+        huey = (request.param, {"url": request.getfixturevalue("redis_server").url})
+    else:
+        huey = OPEN[request.param](tmp_path)
     ours = Side(sys.executable, tmp_path, huey, f"{ROOT}{os.pathsep}{tmp_path}")
     return ours, Side(upstream, tmp_path, huey, str(tmp_path))
