@@ -26,8 +26,7 @@ test: ## everything that CI runs: lint, notebooks, all tests
 	@tools/setup test
 	$(lint)
 	$(notebooks)
-	@echo "== pytest"
-	@$(RUN) pytest $(PYTEST_ARGS)
+	@tools/test $(PYTEST_ARGS)
 
 fast: ## the tests that need no browser, kernel or server (more arguments: PYTEST_ARGS=...)
 	@tools/setup fast

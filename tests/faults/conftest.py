@@ -2,13 +2,18 @@
 
 import pytest
 from redis_server import RedisServer
-from rig import rig
+from rig import REPORT, rig
 
 OPEN = {
     # A small page cache: one that fills slowly looks like a leak in `test_memory`.
     "sqlite": lambda folder: ("SqliteHuey", {"filename": str(folder / "huey.db"), "cache_mb": 1}),
     "file": lambda folder: ("FileHuey", {"path": str(folder / "queue")}),
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fresh_report():
+    REPORT.unlink(missing_ok=True)
 
 
 ON_REDIS = {"redis": "RedisHuey", "priority-redis": "PriorityRedisHuey"}

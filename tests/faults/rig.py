@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import pytest
 from waiting import PATIENCE, eventually
 
+REPORT = Path(__file__).parents[2] / "build" / "faults.txt"
 SCALE = float(os.environ.get("HUEY_FAULTS", "0.1"))  # 1 is full size, as `make faults` runs it
 
 APP = """
@@ -219,7 +219,6 @@ def report(title, counted):
     figures = ", ".join(f"{name} {number}" for name, number in counted.items())
     line = f"{title}: {figures}"
     print(line)
-    path = Path("build/faults.txt")
-    path.parent.mkdir(exist_ok=True)
-    with open(path, "a") as file:
-        file.write(f"{time.strftime('%H:%M:%S')} {line}\n")
+    REPORT.parent.mkdir(exist_ok=True)
+    with open(REPORT, "a") as file:
+        file.write(f"{line}\n")
