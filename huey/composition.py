@@ -174,6 +174,7 @@ def _group_results(shape: list[Any], results: list[Any]) -> ResultGroup[Any]:
 
 def part_of(config: Any) -> Part | None:
     """Return what a task or message with this ``chord_config`` is to the chord around it."""
+    config = understood(config)
     return Part(*config["part"]) if isinstance(config, dict) and "part" in config else None
 
 
@@ -196,11 +197,24 @@ def done_with(config: Any) -> list[str]:
     return [*keys, config["gather"][0]] if "gather" in config else keys
 
 
+def understood(config: Any) -> Any:
+    """Return a ``chord_config`` of ours for one that huey has written, any other as it is.
+
+    huey's is a tuple: the chord, the number of parts, which of them, the callback's message.
+    """
+    if not isinstance(config, tuple) or len(config) != 4:
+        return config
+    key, parts, part, callback = config
+    gather = tuple(Gather(key, parts, list(range(parts))))
+    ours = {**(understood(callback.chord_config) or {}), "gather": gather}
+    return {"part": (key, part, parts, callback._replace(chord_config=ours))}
+
+
 def hand_on(task: Task[Any], after: Task[Any]) -> None:
     """Let the next task of a pipeline be the part that this one was."""
     part = part_of(task.chord_config)
     if part is not None:
-        after.chord_config = {**(after.chord_config or {}), "part": tuple(part)}
+        after.chord_config = {**(understood(after.chord_config) or {}), "part": tuple(part)}
 
 
 def resolved(message: Message, *, utc: bool) -> Message:

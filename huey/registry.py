@@ -41,7 +41,8 @@ class Message(NamedTuple):
     The fields, their order and this class's import path are those of huey's messages, so that
     producers and consumers of both understand each other. ``eta``, ``expires_resolved`` are naive
     datetimes, ``timeout`` is in seconds; ``retry_delay`` is the delay before the next try, whatever
-    the first one was; ``chord_config`` is our own, see `huey.composition`.
+    the first one was; ``chord_config`` is a dict of our own, huey's is understood, see
+    `huey.composition`.
     """
 
     id: str

@@ -5,7 +5,7 @@ from redis_server import RedisServer
 from rig import REPORT, rig
 
 OPEN = {
-    # A small page cache: one that fills slowly looks like a leak in `test_memory`.
+    # A small page cache: one that fills slowly looks like a leak in `test_flat_memory`.
     "sqlite": lambda folder: ("SqliteHuey", {"filename": str(folder / "huey.db"), "cache_mb": 1}),
     "file": lambda folder: ("FileHuey", {"path": str(folder / "queue")}),
 }

@@ -97,3 +97,21 @@ out = [r.id for r in results]
     ]
     assert runner.consume(other) == [4]
     assert producer.run(f"out = len(huey), huey.is_revoked({revoked!r})") == [0, False]
+
+
+def test_a_chord_of_theirs_runs_on_ours(sides):
+    ours, theirs = sides
+    callback = theirs.run(
+        """
+from huey import chord
+callback = whole.s()
+huey.enqueue(chord([add.s(1, 2), add.s(3, 4).then(add, 5), fail.s()], callback))
+out = callback.id
+"""
+    )
+
+    (value,) = ours.consume(callback)
+
+    (three, twelve, failed), _ = value["args"]
+    assert (three, twelve) == (3, 12)
+    assert "ValueError('no')" in failed[0]["error"]
