@@ -90,7 +90,7 @@ def value(result):
 
 
 def descendants(pid):
-    """Return the living processes below one, servers excepted, from the kernel's own books."""
+    """Return the living processes below one, from the kernel's own books."""
     try:
         listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
@@ -102,7 +102,6 @@ def descendants(pid):
 def is_alive(pid):
     """Say whether a process lives; one that is dead and not waited for does not."""
     try:
-        name, _, rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
-        return rest.split()[0] not in "ZX" and not name.endswith(("redis-server", "valkey-server"))
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False

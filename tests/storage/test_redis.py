@@ -639,16 +639,6 @@ def test_what_waits_for_all_parts_is_enqueued_with_the_last_of_them(storage):
     assert storage.enqueued_items() == [b"all"]
 
 
-def test_a_part_that_comes_again_does_not_begin_a_forgotten_chord_anew(storage):
-    join = Join("c", 0, 1, b"0", b"all")
-    storage.write(Batch(joins=[join]))
-    storage.write(Batch(forget=["c"]))
-
-    storage.write(Batch(joins=[join]))
-
-    assert (storage.joined("c"), storage.enqueued_items()) == ({}, [b"all"])
-
-
 # --- lost connections ------------------------------------------------------------------------
 
 
