@@ -7,7 +7,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
 
 from huey.awaiting import PAUSE, Completed, Endurance, until
 from huey.constants import EmptyData
@@ -99,6 +99,12 @@ class Result(Generic[R]):
 
     def __repr__(self) -> str:
         return f"<Result: task {self.id}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Result holds the way to its queue and is not pickled: hand on its id, of which "
+            "Huey.result(id) makes the value"
+        )
 
     def __call__(self, *args: Any, **kwargs: Any) -> R | None:
         """Do what `get` does."""
