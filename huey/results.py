@@ -156,8 +156,9 @@ class Result(Generic[R]):
 
     def status(self) -> str:
         """Return how it stands with the task, in a word, see `huey.inspection.TaskInfo`."""
-        if self._value is not EmptyData:
-            return "error" if isinstance(self._value, Error) else "complete"
+        failed = isinstance(self._value, Error)
+        if self._value is not EmptyData and not (failed and self.huey.store_intermediate_errors):
+            return "error" if failed else "complete"
         return self.huey.task_info(self.id).status
 
     def _look(self, preserve: bool) -> bool:
