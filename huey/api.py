@@ -266,6 +266,11 @@ class Huey:
 
         The other parameters are those of `task`.
         """
+        if not (callable(validate_datetime) or isinstance(validate_datetime, Every)):
+            raise ConfigurationError(
+                f"a periodic task needs a function of a datetime, such as crontab(minute='*/5') "
+                f"makes, not {validate_datetime!r}"
+            )
 
         def decorate(func: Callable[P, R]) -> TaskWrapper[P, R]:
             settings = {
@@ -324,6 +329,8 @@ class Huey:
         It receives the signal's name, the task, and for ``error`` the exception.
         """
 
+        _need_parentheses("signal", *signals)
+
         def decorate(receiver: F) -> F:
             self.signals.connect(receiver, *signals)
             return receiver
@@ -371,6 +378,8 @@ class Huey:
         return self.hooks["on_shutdown"].unregister(name_or_fn)
 
     def _hook(self, moment: str, name: str | None) -> Callable[[F], F]:
+        _need_parentheses(moment, name)
+
         def decorate(hook: F) -> F:
             self.hooks[moment].register(name, hook)
             return hook
@@ -394,7 +403,7 @@ class Huey:
         For a pipeline, made by `Task.then`, it returns a `ResultGroup` with the result of each
         of its tasks; for a `group` a `ResultGroup`, for a `chord` a `ChordResult`.
         """
-        if isinstance(task, (group, chord)):
+        if not isinstance(task, Task):
             return self._enqueue_whole(task)
         batch = self.prepare([task])
         self.signals.send(SIGNAL_ENQUEUED, task)  # first, or a worker's signal could overtake it
@@ -416,6 +425,11 @@ class Huey:
         return ResultGroup([Result(self, task) for task in tasks], name)
 
     def _enqueue_whole(self, whole: group | chord) -> Any:
+        if not isinstance(whole, (group, chord)):
+            raise ConfigurationError(
+                f"a task, a group or a chord can be enqueued, not {whole!r}: a task function "
+                f"makes a task by its s(…) with the arguments"
+            )
         tasks, result = plan(self, whole)
         if self.enqueue_is_overridden():
             for task in tasks:
@@ -735,12 +749,15 @@ class Huey:
         """Store a value of your own unless there is one, in one step; say whether it was stored.
 
         :param ttl: seconds after which it is gone again, None for never.
-        :raises ConfigurationError: if the storage cannot let values go after a time.
+        :raises ConfigurationError: if the storage cannot let values go after a time, or ``ttl`` is
+            no such number.
         """
         key, data = f"{_OWN}{key}", self.serializer.serialize(value)
         put = self.storage.put_if_empty
         if ttl is None:
             return put(key, data)
+        if not isinstance(ttl, int | float) or not ttl > 0:
+            raise ConfigurationError(f"ttl is a number of seconds above 0 or None, not {ttl!r}")
         if "ttl" not in inspect.signature(put).parameters:
             raise ConfigurationError(
                 f"{type(self.storage).__name__} keeps values until they are taken out: leave out "
@@ -915,6 +932,12 @@ class PriorityRedisExpireHuey(Huey):
     """
 
     storage_class = _later("PriorityRedisExpireStorage")
+
+
+def _need_parentheses(decorator: str, *given: Any) -> None:
+    """Refuse a function where a name is expected: the decorator would swallow it."""
+    if any(callable(one) for one in given):
+        raise ConfigurationError(f"write @huey.{decorator}() with parentheses above the function")
 
 
 def _zone(name: str) -> datetime.tzinfo:

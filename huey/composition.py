@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from huey.exceptions import ConfigurationError
 from huey.registry import Message
 from huey.results import ChordResult, Result, ResultGroup
-from huey.tasks import Task, TaskWrapper
+from huey.tasks import Task, TaskWrapper, follower
 from huey.utils import make_id, normalize_expires
 
 if TYPE_CHECKING:
@@ -57,11 +57,11 @@ class group:
 
     def then(self, task: TaskWrapper[..., Any] | Task[Any], *args: Any, **kwargs: Any) -> chord:
         """Return a chord: the members, and a task that gets the list of their values."""
-        return chord(self.tasks, _follower(task, args, kwargs))
+        return chord(self.tasks, follower(task, args, kwargs))
 
     def error(self, task: TaskWrapper[..., Any] | Task[Any], *args: Any, **kwargs: Any) -> Self:
         """Have a task run for each member that has failed for good; return this group."""
-        handler = _follower(task, args, kwargs)
+        handler = follower(task, args, kwargs)
         for member in self.tasks:
             member.error(handler.anew())
         return self
@@ -83,7 +83,7 @@ class chord:
         self, tasks: group | Iterable[Any], callback: TaskWrapper[..., Any] | Task[Any]
     ) -> None:
         self.tasks = tasks.tasks if isinstance(tasks, group) else _members((tasks,))
-        self.callback = _follower(callback, (), {})
+        self.callback = follower(callback, (), {})
 
     def __repr__(self) -> str:
         return f"<chord: {len(self.tasks)} members, then {self.callback.name}>"
@@ -248,15 +248,3 @@ def _members(tasks: tuple[Any, ...]) -> list[Any]:
     if len(twice) < len(tasks):
         raise ConfigurationError("a member stands there twice: make another one with s(…)")
     return list(tasks)
-
-
-def _follower(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Task[Any]:
-    if isinstance(task, TaskWrapper):
-        return task.s(*args, **kwargs)
-    if not isinstance(task, Task):
-        raise ConfigurationError(
-            f"what follows is a task function or a task made by its s(…), not {task!r}"
-        )
-    task.args = (*task.args, *args)
-    task.kwargs = {**task.kwargs, **kwargs}
-    return task

@@ -63,8 +63,8 @@ class Options:
     import_path: str | None = None
 
     def __post_init__(self) -> None:
-        if self.workers < 1:
-            raise ConfigurationError(f"a consumer needs at least 1 worker, not {self.workers}")
+        if not isinstance(self.workers, int) or self.workers < 1:
+            raise ConfigurationError(f"a consumer needs at least 1 worker, not {self.workers!r}")
         _one_of("worker_type", self.worker_type, WORKER_TYPES)
         _one_of("graceful_signal", self.graceful_signal, GRACEFUL_SIGNALS)
         if self.backoff is not None and self.backoff < 1:

@@ -120,12 +120,14 @@ class TaskTimeout(HueyException):
 class TaskException(HueyException):
     """A task failed; raised by whoever reads its result.
 
-    :param metadata: ``error`` (one line), ``retries`` (left), ``traceback`` (text), ``task_id``.
+    :param metadata: ``error`` (one line), ``retries`` (left), ``traceback`` (text), ``task_id``;
+        a text is the ``error`` alone.
     """
 
-    def __init__(self, metadata: dict[str, Any] | None = None, *args: object) -> None:
+    def __init__(self, metadata: dict[str, Any] | str | None = None, *args: object) -> None:
         super().__init__(metadata, *args)
-        self.metadata: dict[str, Any] = metadata or {}
+        told = metadata if isinstance(metadata, dict | None) else {"error": metadata}
+        self.metadata: dict[str, Any] = told or {}
 
     def __str__(self) -> str:
         return str(self.metadata.get("error", "unknown error"))

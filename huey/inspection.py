@@ -82,10 +82,10 @@ class Inspection:
         """Return what is known of a task.
 
         What is over is found at once; otherwise schedule and queue are searched from end to end.
+        With ``store_intermediate_errors`` they always are: an error may be followed by a try.
         """
-        return (
-            self._over(task_id) or self._alive(task_id) or self._over(task_id) or _unknown(task_id)
-        )
+        over = None if self.huey.store_intermediate_errors else self._over(task_id)
+        return over or self._alive(task_id) or self._over(task_id) or _unknown(task_id)
 
     def _over(self, task_id: str) -> TaskInfo | None:
         storage = self.huey.storage

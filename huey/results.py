@@ -7,7 +7,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
 
 from huey.awaiting import PAUSE, Completed, Endurance, until
 from huey.constants import EmptyData
@@ -100,6 +100,12 @@ class Result(Generic[R]):
     def __repr__(self) -> str:
         return f"<Result: task {self.id}>"
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Result holds the way to its queue and is not pickled: hand on its id, of which "
+            "Huey.result(id) makes the value"
+        )
+
     def __call__(self, *args: Any, **kwargs: Any) -> R | None:
         """Do what `get` does."""
         return self.get(*args, **kwargs)
@@ -150,8 +156,9 @@ class Result(Generic[R]):
 
     def status(self) -> str:
         """Return how it stands with the task, in a word, see `huey.inspection.TaskInfo`."""
-        if self._value is not EmptyData:
-            return "error" if isinstance(self._value, Error) else "complete"
+        failed = isinstance(self._value, Error)
+        if self._value is not EmptyData and not (failed and self.huey.store_intermediate_errors):
+            return "error" if failed else "complete"
         return self.huey.task_info(self.id).status
 
     def _look(self, preserve: bool) -> bool:

@@ -149,7 +149,7 @@ class Task(Generic[R]):
         last: Task[Any] = self
         while last.on_complete is not None:
             last = last.on_complete
-        last.on_complete = _make_task(task, args, kwargs)
+        last.on_complete = follower(task, args, kwargs)
         return self
 
     def error(self, task: TaskWrapper[..., Any] | Task[Any], *args: Any, **kwargs: Any) -> Self:
@@ -160,7 +160,7 @@ class Task(Generic[R]):
         last: Task[Any] = self
         while last.on_error is not None:
             last = last.on_error
-        last.on_error = _make_task(task, args, kwargs)
+        last.on_error = follower(task, args, kwargs)
         return self
 
     def pipeline(self) -> list[Task[Any]]:
@@ -198,11 +198,14 @@ class PeriodicTask(Task[R]):
     periodic = True
 
 
-def _make_task(
-    task: TaskWrapper[..., Any] | Task[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Task[Any]:
+def follower(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Task[Any]:
+    """Return the task that is to follow another, with these arguments first."""
     if isinstance(task, TaskWrapper):
         return task.s(*args, **kwargs)
+    if not isinstance(task, Task):
+        raise ConfigurationError(
+            f"what follows is a task function or a task made by its s(…), not {task!r}"
+        )
     task.args = (*task.args, *args)
     task.kwargs = {**task.kwargs, **kwargs}
     return task
@@ -300,12 +303,16 @@ def _parameters(func: Callable[..., Any]) -> frozenset[str]:
         return frozenset()
 
 
-def check_seconds(timeout: Any) -> None:
-    """Refuse a timeout that is no number of seconds above 0."""
-    if timeout is None:
-        return
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
+def check_options(options: dict[str, Any]) -> None:
+    """Refuse what a task's options cannot be."""
+    timeout = options.get("timeout")
+    wrong = isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0
+    if timeout is not None and wrong:
         raise ConfigurationError(f"timeout is a number of seconds above 0, not {timeout!r}")
+    for name in ("priority", "retries", "retry_delay", "retry_backoff"):
+        value = options.get(name)
+        if isinstance(value, str | bytes) or callable(value):
+            raise ConfigurationError(f"{name} is a number, not {value!r}")
 
 
 class TaskWrapper(Generic[P, R]):
@@ -348,7 +355,7 @@ class TaskWrapper(Generic[P, R]):
 
     def _make_class(self, base: type[Task[Any]], settings: dict[str, Any]) -> type[Task[R]]:
         wrapper, func, context = self, self.func, self.context
-        check_seconds(settings.get("timeout"))
+        check_options({**settings, "retries": self.retries, "retry_delay": self.retry_delay})
 
         def execute(task: Task[R]) -> R:  # of the wrapper, to which a decorator may add
             if context:
@@ -371,6 +378,9 @@ class TaskWrapper(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<TaskWrapper: {self.task_class.name}>"
+
+    def __reduce__(self) -> str:
+        return self.func.__qualname__  # by its name in its module, as a function is pickled
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result[R]:
         """Hand the call to the queue; takes the options of `s` too."""
@@ -397,7 +407,8 @@ class TaskWrapper(Generic[P, R]):
         :param delay: that time in seconds from now.
         """
         options = {key: kwargs.pop(key) for key in self._options & kwargs.keys()} if kwargs else {}
-        check_seconds(options.get("timeout"))
+        if options:
+            check_options(options)
         eta, delay = options.pop("eta", None), options.pop("delay", None)
         if eta is not None or delay is not None:
             options["eta"] = normalize_time(eta, delay, utc=self.huey.utc)

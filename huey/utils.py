@@ -74,12 +74,18 @@ def normalize_time(
     :param utc: whether the result is in UTC or in local time.
     """
     if eta is not None and delay is None:
+        if not isinstance(eta, datetime.datetime):
+            raise TypeError(f"a time is a datetime, not {eta!r}: seconds from now are a delay")
         return from_timestamp(eta.timestamp(), utc=utc)
     if delay is None or eta is not None:
         raise ValueError("give either eta or delay, not both and not neither")
     if isinstance(delay, datetime.timedelta):
         delay = delay.total_seconds()
-    return from_timestamp(time.time() + delay, utc=utc)
+    try:
+        then = time.time() + delay
+    except TypeError:
+        raise TypeError(f"seconds are a number or a timedelta, not {delay!r}") from None
+    return from_timestamp(then, utc=utc)
 
 
 def normalize_expires(

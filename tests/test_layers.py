@@ -52,7 +52,7 @@ KERNEL = {"IPython", "ipykernel"}
 # What `import huey` must not load: slow, optional, or missing on some platforms.
 NOT_AT_THE_DOOR = {
     *("IPython", "ipywidgets", "redis", "gevent"),
-    *("multiprocessing.synchronize", "resource", "pwd"),
+    *("asyncio", "multiprocessing", "ssl", "resource", "pwd"),
 }
 
 ROOT = Path(__file__).parent.parent

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import tempfile
 import time
 import weakref
 from typing import IO, NamedTuple
@@ -141,6 +140,8 @@ def find_host() -> Host | None:
     """
     if not _CAN_LOCK:
         return None
+    import tempfile  # brings compressors with it, and the door is to open fast
+
     folder = os.path.join(tempfile.gettempdir(), f"huey-{os.geteuid()}")
     try:
         with contextlib.suppress(FileExistsError):

@@ -2,8 +2,10 @@
 
 import threading
 
+import pytest
 from waiting import PATIENCE, eventually
 
+from huey.exceptions import TaskException
 from huey.inspection import TaskInfo
 
 
@@ -61,6 +63,34 @@ def test_what_stands_behind_in_a_pipeline_waits(huey, work):
     assert (first.status(), second.status()) == ("pending", "waiting")
     work()
     assert (first.status(), second.status()) == ("complete", "complete")
+
+
+def test_a_task_that_is_to_be_tried_again_is_scheduled_whoever_read_its_error(
+    huey, work, pass_time
+):
+    huey.store_intermediate_errors = True
+    tries = []
+
+    @huey.task(retries=1, retry_delay=60)
+    def flaky():
+        tries.append(1)
+        if len(tries) == 1:
+            raise ValueError("first")
+        return "second"
+
+    result = flaky()
+    work()
+    assert result.status() == "scheduled"
+    with pytest.raises(TaskException, match="first"):
+        result.get()
+    assert result.status() == "scheduled"
+
+    pass_time(61)
+    huey.move_due()
+    work()
+    result.reset()
+    assert result.status() == "complete"
+    assert result.get() == "second"
 
 
 def test_a_running_task_is_known_with_its_worker(huey):
