@@ -28,10 +28,10 @@ test: ## everything that CI runs: lint, notebooks, all tests
 	$(notebooks)
 	@tools/test $(PYTEST_ARGS)
 
-fast: ## the tests that need no browser, kernel or server (more arguments: PYTEST_ARGS=...)
+fast: ## the quick tests: no browser, kernel, server or kills (more arguments: PYTEST_ARGS=...)
 	@tools/setup fast
-	@echo "== pytest, without browsers, kernels, servers and faults"
-	@$(RUN) pytest -m "not (browser or kernel or server or faults or interop)" $(PYTEST_ARGS)
+	@echo "== pytest, what is quick"
+	@$(RUN) pytest -m "not (browser or kernel or server or faults or interop or slow)" $(PYTEST_ARGS)
 
 faults: ## kill consumers and servers at full size, and count what was lost
 	@tools/setup test

@@ -45,3 +45,18 @@ def redis_server(one_redis_server, tmp_path_factory, monkeypatch):
     with one_redis_server.client() as client:
         client.flushall()
     return one_redis_server
+
+
+def pytest_collection_modifyitems(items):
+    """Mark as slow what starts processes of its own, and the file storage's turn at the engine."""
+    for item in items:
+        kind = getattr(item, "callspec", None) and item.callspec.params.get("make_huey")
+        if kind == "file" or item.module.__name__ in SLOW:
+            item.add_marker("slow")
+
+
+SLOW = (
+    *("test_consumer_options", "test_consumer_process", "test_greenlet_workers"),
+    *("test_process_workers", "test_crash_points", "test_history", "test_docs", "test_table"),
+    *("test_examples", "test_chords", "test_bad_input", "test_await"),
+)
