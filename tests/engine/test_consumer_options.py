@@ -18,7 +18,7 @@ from huey.bin.huey_consumer import check_health
 from huey.consumer import Worker
 from huey.consumer_options import Options, consumer_options, make_parser
 from huey.drivers.loop import Outage
-from huey.exceptions import StorageError
+from huey.exceptions import ConfigurationError, StorageError
 from huey.storage import BaseStorage
 
 
@@ -77,6 +77,12 @@ def test_a_command_that_cannot_work_is_refused(capsys, arguments, complaint):
     with pytest.raises(SystemExit):
         parse(*arguments)
     assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan")])
+def test_a_shutdown_timeout_that_is_no_time_is_refused(seconds):
+    with pytest.raises(ConfigurationError, match="shutdown_timeout is a number of 0 or more"):
+        Options(shutdown_timeout=seconds)
 
 
 def test_an_unknown_keyword_argument_is_refused(memory_huey):
@@ -293,6 +299,53 @@ huey.storage.__class__ = Damaged
 def double(n):
     return 2 * n
 """
+
+
+ABSENT = """
+class Absent(type(huey.storage)):
+    def queue_size(self):
+        if not (here / "there").exists():
+            raise ConnectionError("nobody answers")
+        return super().queue_size()
+
+    def is_outage(self, error):
+        return isinstance(error, ConnectionError) or super().is_outage(error)
+
+huey.storage.__class__ = Absent
+
+@huey.task()
+def double(n):
+    return 2 * n
+"""
+
+
+@pytest.mark.parametrize("kind", ["thread", "process", "asyncio"])
+def test_a_storage_that_is_not_there_yet_is_waited_for(tmp_path, kind):
+    with app_in(tmp_path, ABSENT) as app:
+        consumer = app.consume("-k", kind)
+        result = app.double(1)
+        eventually(lambda: "waiting for the storage to answer: ConnectionError" in app.log)
+        assert result.get() is None
+
+        app.touch("there")
+
+        assert value(result) == 2
+        consumer.process.send_signal(signal.SIGTERM)
+        assert consumer.wait() == 0
+        assert app.log.count("waiting for the storage") == 1
+        assert "Traceback" not in app.log
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_consumer_that_waits_for_its_storage_can_be_stopped(tmp_path, number):
+    with app_in(tmp_path, ABSENT) as app:
+        consumer = app.consume()
+        eventually(lambda: "waiting for the storage" in app.log)
+
+        consumer.process.send_signal(number)
+
+        assert consumer.wait() == 0
+        assert "Traceback" not in app.log
 
 
 @pytest.mark.parametrize("kind", ["thread", "process", "asyncio"])
