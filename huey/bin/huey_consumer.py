@@ -22,7 +22,7 @@ def load_huey(path: str) -> Huey:
     :raises ConfigurationError: if there is none; the message says what to look at.
     """
     module_name, _, attribute = path.rpartition(".")
-    if not module_name:
+    if not all(part.isidentifier() for part in path.split(".")) or not module_name:
         raise ConfigurationError(
             f"{path!r} names no Huey: write MODULE.HUEY, like demo.huey for huey = MemoryHuey() "
             f"in demo.py"
@@ -56,11 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return check_health(huey)
         renew = _renew if arguments is None else None
         return huey.create_consumer(**consumer_options(options)).run(renew)
-    except ConfigurationError as error:
-        parser.error(str(error))
     except StorageError as error:
         logger.critical("stopping: %s", error)
         return 1
+    except ConfigurationError as error:
+        parser.error(str(error))
 
 
 def check_health(huey: Huey, say: Callable[[str], None] = print) -> int:
