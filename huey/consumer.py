@@ -381,6 +381,8 @@ class Consumer:
         :returns: the exit code for the process.
         """
         with Noted(_signals()) as self._noted:
+            if renew is not None:
+                _hear_hang_ups()
             try:
                 while self._run_once(self._noted):
                     if renew is not None:
@@ -538,3 +540,9 @@ def _signals() -> list[int]:
     if _HANGUP is not None and signal.getsignal(_HANGUP) != signal.SIG_IGN:
         numbers.append(_HANGUP)
     return numbers
+
+
+def _hear_hang_ups() -> None:
+    """Let in a hang-up that was kept waiting while the command became itself anew."""
+    if _HANGUP is not None and hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [_HANGUP])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -85,7 +86,12 @@ def _patch() -> None:
 
 
 def _renew() -> None:
-    """Become the same command again, with what has changed in the application."""
+    """Become the same command again, with what has changed in the application.
+
+    Another SIGHUP has to wait until that command can hear it, or it would be its end.
+    """
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
 

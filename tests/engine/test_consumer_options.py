@@ -435,6 +435,31 @@ def test_sighup_starts_anew_though_a_task_had_to_be_interrupted(app):
     eventually(lambda: app.log.count("started with") == 2)
 
 
+def test_sighup_while_it_starts_anew_is_heard_when_it_has(tmp_path):
+    code = """
+    if (here / "again").exists():
+        touch("import")
+        time.sleep(0.2)
+
+    @huey.task()
+    def pid():
+        return os.getpid()
+    """
+    with app_in(tmp_path, code) as app:
+        consumer = app.consume()
+        value(app.pid())
+        app.touch("again")
+
+        consumer.process.send_signal(signal.SIGHUP)
+        app.has_begun("import")
+        consumer.process.send_signal(signal.SIGHUP)
+
+        eventually(lambda: app.log.count("started with") == 2)
+        value(app.pid())
+        consumer.process.send_signal(signal.SIGTERM)
+        assert consumer.wait() == 0
+
+
 def test_a_hang_up_that_is_ignored_stays_ignored(app):
     ignore = partial(signal.signal, signal.SIGHUP, signal.SIG_IGN)
     consumer = app.consume(preexec_fn=ignore)
