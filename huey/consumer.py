@@ -374,12 +374,15 @@ class Consumer:
         """Run until a signal: SIGINT lets running tasks end, SIGTERM interrupts them.
 
         The option ``graceful_signal`` swaps the two. A second signal interrupts them too. SIGHUP
-        lets them end and starts anew. The handlers found are put back afterwards.
+        lets them end and starts anew. The handlers found are put back afterwards. A storage that
+        cannot be reached at the start is waited for.
 
         :param renew: called when SIGHUP has ended the workers, to start anew in another way.
         :returns: the exit code for the process.
         """
         with Noted(_signals()) as self._noted:
+            if renew is not None:
+                _hear_hang_ups()
             try:
                 while self._run_once(self._noted):
                     if renew is not None:
@@ -479,8 +482,10 @@ class Consumer:
 
     def _run_once(self, noted: Noted) -> bool:
         """Run until a signal, and stop; say whether it was the one to start anew."""
+        number, ended = self._await_storage(noted), False
+        if number is not None:
+            return number == _HANGUP
         self._start(here=True)
-        number, ended = None, False
         try:
             while number is None and self.failure is None:
                 self._driver.watch(noted)
@@ -492,6 +497,24 @@ class Consumer:
         finally:
             self._end(ended)
         return number is not None and number == _HANGUP and not noted and self.failure is None
+
+    def _await_storage(self, noted: Noted) -> int | None:
+        """Wait until the storage answers; return the signal that ended the wait, if one did."""
+        number, pause = noted.take(), 0.0
+        while number is None:
+            try:
+                self.huey.pending_count()
+            except Exception as error:
+                if not self.huey.storage.is_outage(error):
+                    raise
+                if not pause:
+                    logger.warning("waiting for the storage to answer: %s", one_line(error))
+            else:
+                return None
+            pause = min(max(0.1, 2 * pause), 2.0)
+            noted.wait(pause * random.uniform(0.5, 1))  # noqa: S311 - only to spread retries
+            number = noted.take()
+        return number
 
     @property
     def _graceful_number(self) -> int:
@@ -517,3 +540,9 @@ def _signals() -> list[int]:
     if _HANGUP is not None and signal.getsignal(_HANGUP) != signal.SIG_IGN:
         numbers.append(_HANGUP)
     return numbers
+
+
+def _hear_hang_ups() -> None:
+    """Let in a hang-up that was kept waiting while the command became itself anew."""
+    if _HANGUP is not None and hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [_HANGUP])

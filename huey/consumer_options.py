@@ -71,6 +71,10 @@ class Options:
             raise ConfigurationError(f"backoff is a factor of 1 or more, not {self.backoff:g}")
         for name in _ABOVE_0:
             _above_0(name, getattr(self, name))
+        if self.shutdown_timeout is not None and not self.shutdown_timeout >= 0:
+            raise ConfigurationError(
+                f"shutdown_timeout is a number of 0 or more, not {self.shutdown_timeout!r}"
+            )
 
 
 def _one_of(name: str, value: str, known: Sequence[str]) -> None:
@@ -233,7 +237,13 @@ def set_up_logging(options: argparse.Namespace) -> None:
     elif options.quiet:
         level = logging.WARNING
     form = SIMPLE_FORMAT if options.simple else LOG_FORMAT
-    logging.basicConfig(level=level, filename=options.logfile, format=form)
+    try:
+        logging.basicConfig(level=level, filename=options.logfile, format=form)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot write the log to {options.logfile}: {error.strerror}. Check that the folder "
+            f"exists and can be written to, or name another file"
+        ) from error
     if options.log_format == "json":
         for handler in logging.getLogger().handlers:
             handler.setFormatter(JSONFormatter())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -22,7 +23,7 @@ def load_huey(path: str) -> Huey:
     :raises ConfigurationError: if there is none; the message says what to look at.
     """
     module_name, _, attribute = path.rpartition(".")
-    if not module_name:
+    if not all(part.isidentifier() for part in path.split(".")) or not module_name:
         raise ConfigurationError(
             f"{path!r} names no Huey: write MODULE.HUEY, like demo.huey for huey = MemoryHuey() "
             f"in demo.py"
@@ -56,11 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return check_health(huey)
         renew = _renew if arguments is None else None
         return huey.create_consumer(**consumer_options(options)).run(renew)
-    except ConfigurationError as error:
-        parser.error(str(error))
     except StorageError as error:
         logger.critical("stopping: %s", error)
         return 1
+    except ConfigurationError as error:
+        parser.error(str(error))
 
 
 def check_health(huey: Huey, say: Callable[[str], None] = print) -> int:
@@ -85,7 +86,12 @@ def _patch() -> None:
 
 
 def _renew() -> None:
-    """Become the same command again, with what has changed in the application."""
+    """Become the same command again, with what has changed in the application.
+
+    Another SIGHUP has to wait until that command can hear it, or it would be its end.
+    """
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
 

@@ -18,7 +18,7 @@ from huey.bin.huey_consumer import check_health
 from huey.consumer import Worker
 from huey.consumer_options import Options, consumer_options, make_parser
 from huey.drivers.loop import Outage
-from huey.exceptions import StorageError
+from huey.exceptions import ConfigurationError, StorageError
 from huey.storage import BaseStorage
 
 
@@ -77,6 +77,12 @@ def test_a_command_that_cannot_work_is_refused(capsys, arguments, complaint):
     with pytest.raises(SystemExit):
         parse(*arguments)
     assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan")])
+def test_a_shutdown_timeout_that_is_no_time_is_refused(seconds):
+    with pytest.raises(ConfigurationError, match="shutdown_timeout is a number of 0 or more"):
+        Options(shutdown_timeout=seconds)
 
 
 def test_an_unknown_keyword_argument_is_refused(memory_huey):
@@ -295,6 +301,53 @@ def double(n):
 """
 
 
+ABSENT = """
+class Absent(type(huey.storage)):
+    def queue_size(self):
+        if not (here / "there").exists():
+            raise ConnectionError("nobody answers")
+        return super().queue_size()
+
+    def is_outage(self, error):
+        return isinstance(error, ConnectionError) or super().is_outage(error)
+
+huey.storage.__class__ = Absent
+
+@huey.task()
+def double(n):
+    return 2 * n
+"""
+
+
+@pytest.mark.parametrize("kind", ["thread", "process", "asyncio"])
+def test_a_storage_that_is_not_there_yet_is_waited_for(tmp_path, kind):
+    with app_in(tmp_path, ABSENT) as app:
+        consumer = app.consume("-k", kind)
+        result = app.double(1)
+        eventually(lambda: "waiting for the storage to answer: ConnectionError" in app.log)
+        assert result.get() is None
+
+        app.touch("there")
+
+        assert value(result) == 2
+        consumer.process.send_signal(signal.SIGTERM)
+        assert consumer.wait() == 0
+        assert app.log.count("waiting for the storage") == 1
+        assert "Traceback" not in app.log
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_consumer_that_waits_for_its_storage_can_be_stopped(tmp_path, number):
+    with app_in(tmp_path, ABSENT) as app:
+        consumer = app.consume()
+        eventually(lambda: "waiting for the storage" in app.log)
+
+        consumer.process.send_signal(number)
+
+        assert consumer.wait() == 0
+        assert "Traceback" not in app.log
+
+
 @pytest.mark.parametrize("kind", ["thread", "process", "asyncio"])
 def test_a_storage_that_cannot_be_used_ends_the_command_with_one_sentence(tmp_path, kind):
     with app_in(tmp_path, DAMAGE) as app:
@@ -380,6 +433,31 @@ def test_sighup_starts_anew_though_a_task_had_to_be_interrupted(app):
 
     eventually(lambda: app.kinds(result).count("executing") == 2)
     eventually(lambda: app.log.count("started with") == 2)
+
+
+def test_sighup_while_it_starts_anew_is_heard_when_it_has(tmp_path):
+    code = """
+    if (here / "again").exists():
+        touch("import")
+        time.sleep(0.2)
+
+    @huey.task()
+    def pid():
+        return os.getpid()
+    """
+    with app_in(tmp_path, code) as app:
+        consumer = app.consume()
+        value(app.pid())
+        app.touch("again")
+
+        consumer.process.send_signal(signal.SIGHUP)
+        app.has_begun("import")
+        consumer.process.send_signal(signal.SIGHUP)
+
+        eventually(lambda: app.log.count("started with") == 2)
+        value(app.pid())
+        consumer.process.send_signal(signal.SIGTERM)
+        assert consumer.wait() == 0
 
 
 def test_a_hang_up_that_is_ignored_stays_ignored(app):

@@ -256,7 +256,8 @@ BROKEN = "from huey import SqliteHuey\nhuey = SqliteHuey('x', filename='missing/
         ("app.missing", "app has no Huey named 'missing'"),
         ("app.double", "app has no Huey named 'double'"),
         ("app", "'app' names no Huey: write MODULE.HUEY"),
-        ("broken.huey", "missing/huey.db as a queue"),
+        ("app:huey", "'app:huey' names no Huey: write MODULE.HUEY"),
+        ("./app.py", "'./app.py' names no Huey: write MODULE.HUEY"),
     ],
 )
 @pytest.mark.usefixtures("app")
@@ -270,6 +271,25 @@ def test_a_path_that_leads_nowhere_is_said_in_one_sentence(tmp_path, path, compl
     assert complaint in said
     assert said.count("\n") == 1
     assert "Traceback" not in usage
+
+
+def test_a_storage_that_cannot_be_used_is_said_in_one_line_without_the_usage(tmp_path):
+    (tmp_path / "broken.py").write_text(BROKEN)
+
+    done = command("broken.huey", folder=tmp_path)
+
+    assert done.returncode == 1
+    assert "missing/huey.db as a queue" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.usefixtures("app")
+def test_a_log_that_cannot_be_written_is_said_in_one_sentence(tmp_path):
+    done = command("app.huey", "-l", "missing/log", folder=tmp_path)
+
+    assert done.returncode == 2
+    assert "cannot write the log to missing/log: No such file or directory" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_mistake_in_the_module_itself_is_shown_as_python_shows_it(tmp_path):
