@@ -48,15 +48,17 @@ def redis_server(one_redis_server, tmp_path_factory, monkeypatch):
 
 
 def pytest_collection_modifyitems(items):
-    """Mark as slow what starts processes of its own, and the file storage's turn at the engine."""
+    """Mark as slow what takes long, and the file storage's turn at the engine's tests."""
     for item in items:
         kind = getattr(item, "callspec", None) and item.callspec.params.get("make_huey")
         if kind == "file" or item.module.__name__ in SLOW:
             item.add_marker("slow")
+        if "redis_server" in item.fixturenames:
+            item.add_marker("server")
 
 
 SLOW = (
     *("test_consumer_options", "test_consumer_process", "test_greenlet_workers"),
     *("test_process_workers", "test_crash_points", "test_history", "test_docs", "test_table"),
-    *("test_examples", "test_chords", "test_bad_input", "test_await"),
+    *("test_examples", "test_chords", "test_bad_input", "test_await", "test_session"),
 )
