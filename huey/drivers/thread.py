@@ -64,7 +64,10 @@ class ThreadDriver(Driver):
         self._join(lambda: [thread for _, thread in self._helpers.values()], HELPERS_PATIENCE)
         self.keeper.close()
         for worker in self.consumer.workers:
-            worker.release()
+            try:
+                worker.release()
+            except Exception:  # the storage is away
+                logger.exception("%s keeps its message until this process ends", worker.name)
 
     def cancel(self, task_id: str) -> bool:
         return any(worker.cancel(task_id) for worker in list(self.consumer.workers))

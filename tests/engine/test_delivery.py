@@ -211,3 +211,51 @@ def test_a_corrupt_file_is_named_with_the_cure(sqlite_huey, tmp_path):
     message = eventually(fails)
     assert str(tmp_path / "huey.db") in message
     assert "recover" in message or "Sqlite database" in message
+
+
+def test_a_result_waits_while_the_disk_is_full(sqlite_huey, caplog):
+    huey, runs = sqlite_huey, []
+    begun, go_on = threading.Event(), threading.Event()
+
+    @huey.task()
+    def large():
+        runs.append(1)
+        begun.set()
+        go_on.wait(PATIENCE)
+        return b"x" * 300_000
+
+    with huey.create_consumer():
+        result = large()
+        assert begun.wait(PATIENCE)
+        huey.storage._execute("PRAGMA max_page_count = 1")  # no page more than there are
+        go_on.set()
+        eventually(lambda: "keeps a result" in caplog.text)
+        assert not result.is_ready()
+        huey.storage._execute("PRAGMA max_page_count = 1000000")
+
+        assert result.get(blocking=True, timeout=PATIENCE) == b"x" * 300_000
+    assert runs == [1]
+
+
+def test_a_stop_while_the_storage_cannot_be_written_says_what_it_could_not_do(
+    huey, monkeypatch, caplog
+):
+    begun, go_on = threading.Event(), threading.Event()
+
+    @huey.task()
+    def hold():
+        begun.set()
+        while not go_on.wait(0.01):
+            pass
+
+    def refuse(*args):
+        raise OSError("full")
+
+    with huey.create_consumer() as consumer:
+        hold()
+        assert begun.wait(PATIENCE)
+        with monkeypatch.context() as away:
+            away.setattr(huey.storage, "release", refuse)
+            consumer.stop()
+
+    assert "keeps its message until this process ends" in caplog.text
