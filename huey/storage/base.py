@@ -568,3 +568,29 @@ class BaseStorage:
                 return None
             time.sleep(min(pause, left))
             pause = min(pause * backoff, longest)
+
+
+class BatchStorage(BaseStorage):
+    """A storage for which every write is a batch, of one thing as of many."""
+
+    def write(self, batch: Batch) -> None:
+        """Write a batch, in one step."""
+        raise NotImplementedError
+
+    def enqueue(self, data: Any, priority: float | None = None) -> None:
+        self.write(Batch(enqueue=[(data, priority)]))
+
+    def add_to_schedule(self, data: Any, timestamp: datetime.datetime) -> None:
+        self.write(Batch(schedule=[(data, timestamp, None)]))
+
+    def put_data(self, key: str, value: Any) -> None:
+        self.write(Batch(results=[(key, value)]))
+
+    def put_ending(self, key: str, ending: str) -> None:
+        self.write(Batch(endings=[(key, ending)]))
+
+    def put_aside(self, message: Aside) -> None:
+        self.write(Batch(aside=[message]))
+
+    def append_events(self, events: Sequence[Any]) -> None:
+        self.write(Batch(events=events))

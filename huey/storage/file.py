@@ -14,7 +14,7 @@ from typing import Any
 from huey.constants import EmptyData
 from huey.exceptions import ConfigurationError
 from huey.storage import names
-from huey.storage.base import NOTHING, Aside, BaseStorage, Batch, Claim, Join, Tell, Waiter
+from huey.storage.base import NOTHING, Aside, Batch, BatchStorage, Claim, Join, Tell, Waiter
 from huey.storage.journal import Change, Journal
 from huey.storage.listing import Listing
 from huey.storage.liveness import Liveness
@@ -37,7 +37,7 @@ _LENGTH = struct.Struct(">I")  # of a key, before the key and its value: huey's 
 _EXPIRES = struct.Struct(">d")  # before all that, where a value is for a while
 
 
-class FileStorage(BaseStorage):
+class FileStorage(BatchStorage):
     """Keep everything in files of one folder.
 
     The folders ``queue``, ``schedule`` and ``results`` are laid out as huey does it, so that one
@@ -87,9 +87,6 @@ class FileStorage(BaseStorage):
         self._journal.close()
 
     # -- queue --------------------------------------------------------------------------------
-
-    def enqueue(self, data: Any, priority: float | None = None) -> None:
-        self.write(Batch(enqueue=[(data, priority)]))
 
     def dequeue(self) -> Any:
         with self._turn():
@@ -210,9 +207,6 @@ class FileStorage(BaseStorage):
 
     # -- schedule -----------------------------------------------------------------------------
 
-    def add_to_schedule(self, data: Any, timestamp: datetime.datetime) -> None:
-        self.write(Batch(schedule=[(data, timestamp, None)]))
-
     def read_schedule(self, timestamp: datetime.datetime) -> list[Any]:
         with self._change() as change:
             due = self._pop_due(timestamp, None)
@@ -253,9 +247,6 @@ class FileStorage(BaseStorage):
 
     # -- values and endings -------------------------------------------------------------------
 
-    def put_data(self, key: str, value: Any) -> None:
-        self.write(Batch(results=[(key, value)]))
-
     def peek_data(self, key: str) -> Any:
         with self._turn():
             return self._find(key)[1]
@@ -292,9 +283,6 @@ class FileStorage(BaseStorage):
         with self._change() as change:
             for path in self._values():
                 change.drop(path)
-
-    def put_ending(self, key: str, ending: str) -> None:
-        self.write(Batch(endings=[(key, ending)]))
 
     def peek_ending(self, key: str) -> str | None:
         with self._turn():
@@ -382,9 +370,6 @@ class FileStorage(BaseStorage):
 
     # -- messages set aside -------------------------------------------------------------------
 
-    def put_aside(self, message: Aside) -> None:
-        self.write(Batch(aside=[message]))
-
     def aside_items(self) -> list[Aside]:
         with self._turn():
             return [self._read_aside(name) for name in self._aside_names()]
@@ -399,9 +384,6 @@ class FileStorage(BaseStorage):
         return len(found)
 
     # -- events -------------------------------------------------------------------------------
-
-    def append_events(self, events: Sequence[Any]) -> None:
-        self.write(Batch(events=events))
 
     def read_events(
         self, after: int | None = None, limit: int | None = None, timeout: float | None = None

@@ -8,12 +8,11 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from huey.constants import EmptyData
-from huey.storage.base import NOTHING, Aside, BaseStorage, Batch, Claim, Join, Tell, Waiter
+from huey.storage.base import NOTHING, Aside, Batch, BatchStorage, Claim, Join, Tell, Waiter
 from huey.storage.wake import Bell
 from huey.utils import to_timestamp
 
@@ -26,7 +25,7 @@ _Queued = tuple[float, int, Any]  # minus the priority, the order of arrival, th
 _Scheduled = tuple[float, int, Any, float | None]  # when, order, the message, its priority
 
 
-class MemoryStorage(BaseStorage):
+class MemoryStorage(BatchStorage):
     """Keep everything in memory, the objects themselves and no copies.
 
     Meant for workers in the same process: a notebook's kernel, a test. Any thread may call.
@@ -124,9 +123,6 @@ class MemoryStorage(BaseStorage):
 
     # -- schedule -----------------------------------------------------------------------------
 
-    def add_to_schedule(self, data: Any, timestamp: datetime.datetime) -> None:
-        self.write(Batch(schedule=[(data, timestamp, None)]))
-
     def read_schedule(self, timestamp: datetime.datetime) -> list[Any]:
         with self._lock:
             return [data for _, _, data, _ in self._pop_due(to_timestamp(timestamp), None)]
@@ -160,9 +156,6 @@ class MemoryStorage(BaseStorage):
             return self._schedule[0][0] if self._schedule else None
 
     # -- values and endings -------------------------------------------------------------------
-
-    def put_data(self, key: str, value: Any) -> None:
-        self.write(Batch(results=[(key, value)]))
 
     def peek_data(self, key: str) -> Any:
         self._expire()
@@ -200,9 +193,6 @@ class MemoryStorage(BaseStorage):
         with self._lock:
             self._values.clear()
             self._expires.clear()
-
-    def put_ending(self, key: str, ending: str) -> None:
-        self.write(Batch(endings=[(key, ending)]))
 
     def peek_ending(self, key: str) -> str | None:
         return self._endings.get(key)
@@ -266,9 +256,6 @@ class MemoryStorage(BaseStorage):
 
     # -- messages set aside -------------------------------------------------------------------
 
-    def put_aside(self, message: Aside) -> None:
-        self.write(Batch(aside=[message]))
-
     def aside_items(self) -> list[Aside]:
         with self._lock:
             return list(self._aside)
@@ -282,9 +269,6 @@ class MemoryStorage(BaseStorage):
         return len(messages)
 
     # -- events -------------------------------------------------------------------------------
-
-    def append_events(self, events: Sequence[Any]) -> None:
-        self.write(Batch(events=events))
 
     def read_events(
         self, after: int | None = None, limit: int | None = None, timeout: float | None = None

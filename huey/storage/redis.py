@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from huey.constants import EmptyData
 from huey.exceptions import ConfigurationError, StorageError
-from huey.storage.base import NOTHING, Aside, BaseStorage, Batch, Claim, Tell, Waiter
+from huey.storage.base import NOTHING, Aside, Batch, BatchStorage, Claim, Tell, Waiter
 from huey.storage.members import Members
 from huey.storage.server import LOST, Listener, Server, is_outage, pack, to_bytes, to_text
 from huey.storage.wake import Bell
@@ -65,7 +65,7 @@ class _Acknowledged(NamedTuple):
 _NO_CLAIM = _Acknowledged()
 
 
-class RedisStorage(BaseStorage):
+class RedisStorage(BatchStorage):
     """Keep everything on a Redis server, the queue in a list: first in, first out.
 
     :param name: the Huey's name; several share a database by it.
@@ -246,9 +246,6 @@ class RedisStorage(BaseStorage):
 
     # -- schedule -----------------------------------------------------------------------------
 
-    def add_to_schedule(self, data: Any, timestamp: datetime.datetime) -> None:
-        self.write(Batch(schedule=[(data, timestamp, None)]))
-
     def read_schedule(self, timestamp: datetime.datetime) -> list[Any]:
         due: list[Any] = []
         while more := self._take_due(timestamp, _LARGEST_WRITE, onto_queue=False):
@@ -322,9 +319,6 @@ class RedisStorage(BaseStorage):
     def flush_results(self) -> None:
         self._open().ask(b"UNLINK", self._keys["results"], self._keys["expires"])
 
-    def put_ending(self, key: str, ending: str) -> None:
-        self.write(Batch(endings=[(key, ending)]))
-
     def peek_ending(self, key: str) -> str | None:
         ending = self._open().ask(b"HGET", self._keys["endings"], to_bytes(key))
         return None if ending is None else to_text(ending)
@@ -368,9 +362,6 @@ class RedisStorage(BaseStorage):
         return {int(part): value for part, value in parts}
 
     # -- messages set aside -------------------------------------------------------------------
-
-    def put_aside(self, message: Aside) -> None:
-        self.write(Batch(aside=[message]))
 
     def aside_items(self) -> list[Aside]:
         flat = self._open().ask(b"LRANGE", self._keys["aside"], b"0", b"-1")

@@ -16,7 +16,7 @@ from typing import Any
 from huey.constants import EmptyData
 from huey.exceptions import ConfigurationError, StorageError
 from huey.storage import statements
-from huey.storage.base import NOTHING, Aside, BaseStorage, Batch, Claim, Join, Tell, Waiter
+from huey.storage.base import NOTHING, Aside, Batch, BatchStorage, Claim, Join, Tell, Waiter
 from huey.storage.liveness import Liveness
 from huey.storage.wake import Doorbell
 from huey.utils import is_filename, to_timestamp
@@ -46,7 +46,7 @@ _IDLE = ""  # the key that idle workers wait for, one of whom a message wakes
 _NEW = "new"  # the key that readers of events wait for, all of whom an event wakes
 
 
-class SqliteStorage(BaseStorage):
+class SqliteStorage(BatchStorage):
     """Keep everything in one Sqlite file.
 
     :param name: the Huey's name; several may share a file.
@@ -111,9 +111,6 @@ class SqliteStorage(BaseStorage):
                 self._connection = None
 
     # -- queue --------------------------------------------------------------------------------
-
-    def enqueue(self, data: Any, priority: float | None = None) -> None:
-        self.write(Batch(enqueue=[(data, priority)]))
 
     def dequeue(self) -> Any:
         rows = self._execute(statements.DEQUEUE, {"queue": self.name})
@@ -216,9 +213,6 @@ class SqliteStorage(BaseStorage):
 
     # -- schedule -----------------------------------------------------------------------------
 
-    def add_to_schedule(self, data: Any, timestamp: datetime.datetime) -> None:
-        self.write(Batch(schedule=[(data, timestamp, None)]))
-
     def read_schedule(self, timestamp: datetime.datetime) -> list[Any]:
         due = {"queue": self.name, "now": to_timestamp(timestamp), "limit": -1}
         return [data for _, _, data, _ in sorted(self._execute(statements.DUE, due))]
@@ -259,9 +253,6 @@ class SqliteStorage(BaseStorage):
 
     # -- values and endings -------------------------------------------------------------------
 
-    def put_data(self, key: str, value: Any) -> None:
-        self.write(Batch(results=[(key, value)]))
-
     def peek_data(self, key: str) -> Any:
         rows = self._execute(f"SELECT value {statements.VALUE}", self._at(key))
         return rows[0][0] if rows else EmptyData
@@ -293,9 +284,6 @@ class SqliteStorage(BaseStorage):
 
     def _at(self, key: str) -> dict[str, Any]:
         return {"queue": self.name, "key": key, "now": time.time()}
-
-    def put_ending(self, key: str, ending: str) -> None:
-        self.write(Batch(endings=[(key, ending)]))
 
     def peek_ending(self, key: str) -> str | None:
         sql = "SELECT ending FROM ending WHERE queue = ? AND key = ?"
@@ -372,9 +360,6 @@ class SqliteStorage(BaseStorage):
 
     # -- messages set aside -------------------------------------------------------------------
 
-    def put_aside(self, message: Aside) -> None:
-        self.write(Batch(aside=[message]))
-
     def aside_items(self) -> list[Aside]:
         sql = "SELECT data, reason, priority FROM aside WHERE queue = ? ORDER BY id"
         return [Aside(*row) for row in self._execute(sql, (self.name,))]
@@ -388,9 +373,6 @@ class SqliteStorage(BaseStorage):
         return len(rows)
 
     # -- events -------------------------------------------------------------------------------
-
-    def append_events(self, events: Sequence[Any]) -> None:
-        self.write(Batch(events=events))
 
     def read_events(
         self, after: int | None = None, limit: int | None = None, timeout: float | None = None
