@@ -59,6 +59,11 @@ def is_outage(error: BaseException) -> bool:
     return isinstance(error, (*_OUTAGES, OSError))
 
 
+def _plain(error: BaseException) -> str:
+    """Return what an error says, to stand within a sentence."""
+    return str(error).rstrip(".")
+
+
 def pack(*parts: bytes) -> bytes:
     """Return a command as it travels (RESP, the protocol of Redis)."""
     items = b"".join([b"$%d\r\n%b\r\n" % (len(part), part) for part in parts])
@@ -246,17 +251,17 @@ class Server:
             yield
         except exceptions.NoPermissionError as error:
             raise StorageError(
-                f"{self.address} does not permit a command that the queue needs: {error}. Give"
+                f"{self.address} does not permit a command that the queue needs: {_plain(error)}. Give"
                 f" the user more rights (ACL SETUSER), or use another one"
             ) from None
         except _REFUSED as error:
             raise StorageError(
-                f"{self.address} refuses to let us in: {error}. Check username and password"
+                f"{self.address} refuses to let us in: {_plain(error)}. Check username and password"
             ) from None
         except exceptions.ResponseError as error:
             if str(error).startswith(("AUTH ", "DB index")):
                 raise StorageError(
-                    f"{self.address} refuses to let us in: {error}. Check password and db"
+                    f"{self.address} refuses to let us in: {_plain(error)}. Check password and db"
                 ) from None
             raise
 
