@@ -251,8 +251,8 @@ class Server:
             yield
         except exceptions.NoPermissionError as error:
             raise StorageError(
-                f"{self.address} does not permit a command that the queue needs: {_plain(error)}. Give"
-                f" the user more rights (ACL SETUSER), or use another one"
+                f"{self.address} does not permit a command that the queue needs: {_plain(error)}."
+                f" Give the user more rights (ACL SETUSER), or use another one"
             ) from None
         except _REFUSED as error:
             raise StorageError(
