@@ -122,7 +122,9 @@ class Executor:
         except BaseException as error:  # unpickling may raise anything, SystemExit included
             self._set_aside(claim, error, host)
             return
-        if claim.deliveries >= (1 if self._at_most_once(task) else host.most_deliveries):
+        if claim.deliveries and self.huey.heed_revocation(task, self._now()):
+            self._end(task, "canceled", host)  # its worker died meanwhile, or was killed for that
+        elif claim.deliveries >= (1 if self._at_most_once(task) else host.most_deliveries):
             self._give_up(task, claim, host)
         else:
             self.huey.execute(task, host=host)
@@ -151,7 +153,7 @@ class Executor:
         """
         host = host or Inline(self.huey)
         host.run = Run(task, host.name, self.huey.events.stir)  # now it can be cancelled
-        now = now or from_timestamp(time.time(), utc=self.huey.utc)
+        now = now or self._now()
         # Compared in UTC: local time comes twice when clocks go back.
         eta, expires, present = map(self._in_utc, (task.eta, task.expires_resolved, now))
         revoked = (not eta or eta <= present) and self.huey.heed_revocation(task, now)
@@ -163,6 +165,9 @@ class Executor:
         else:
             self._end(task, admission.value, host)
         return None
+
+    def _now(self) -> datetime.datetime:
+        return from_timestamp(time.time(), utc=self.huey.utc)
 
     def _in_utc(self, when: datetime.datetime | None) -> Any:
         if when is None or (self.huey.utc and when.tzinfo is None):

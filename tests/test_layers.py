@@ -33,13 +33,15 @@ ENGINE = """
 NOTEBOOK = """
     states log pace
     card
-    cards capture
+    cards capture figures descriptors
     views.*
-    reprs display watch
-    cells shipping backends workers
+    reprs display watch lag overview
+    cells shipping export
+    backends
+    worker workers
     session
     magics
-    huey_jupyter teaching.* __main__
+    huey_jupyter teaching.* doctor __main__
 """
 
 # The engine never looks at the notebook.
