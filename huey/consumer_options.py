@@ -107,7 +107,7 @@ def make_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="run nothing: exit 0 if the storage answers and has a living worker, else 1",
     )
-    _add_logging(parser.add_argument_group("logging"))
+    add_logging(parser.add_argument_group("logging"))
     _add_workers(parser.add_argument_group("workers"))
     _add_polling(parser.add_argument_group("polling, on storages that cannot wake a worker"))
     _add_scheduler(parser.add_argument_group("scheduler"))
@@ -118,7 +118,8 @@ def make_parser() -> argparse.ArgumentParser:
 _Group = argparse._ArgumentGroup
 
 
-def _add_logging(group: _Group) -> None:
+def add_logging(group: _Group) -> None:
+    """Add what `set_up_logging` understands."""
     group.add_argument("-l", "--logfile", metavar="FILE", help="log to a file, not to stderr")
     group.add_argument(
         "--log-format",

@@ -494,7 +494,8 @@ class Executor:
         self.huey.signals.send(ending, task)
 
     def _give_up(self, task: Task[Any], claim: Claim, host: Host) -> None:
-        why = f"its worker died {claim.deliveries} times"
+        times = "once" if claim.deliveries == 1 else f"{claim.deliveries} times"
+        why = f"its worker died {times}"
         aside = Aside(claim.data, why, claim.priority)
         events = self.huey.events.of("lost", task, error=why) + self._skip(task)
         # A callback's values are kept: set aside, it can still be restored.

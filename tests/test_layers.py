@@ -38,7 +38,7 @@ NOTEBOOK = """
     reprs display watch lag overview
     cells shipping export
     backends
-    worker workers
+    worker tied workers outside
     session
     magics
     huey_jupyter teaching.* doctor __main__

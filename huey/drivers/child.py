@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("huey.consumer")
 
-# Words from the parent, and a child's to it; an id or a number may follow after a space.
+# Words from the parent, and a child's to it; an id or a number may follow after a space,
+# so there is none in a word.
 FINISH: Final = b"finish"
 INTERRUPT: Final = b"interrupt"
 CANCEL: Final = b"cancel"
@@ -40,7 +41,7 @@ RESIZE: Final = b"resize"
 RECOVER: Final = b"recover"
 FAILED: Final = b"failed"
 RUNNING: Final = b"running"
-NOT_RUNNING: Final = b"not running"
+NOT_RUNNING: Final = b"not-running"
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
