@@ -24,7 +24,7 @@ ENGINE = """
     storage.sqlite storage.redis storage.file
     storage
     revocations locks limits inspection events
-    executor logs consumer_options
+    executor logs consumer_options control
     drivers.*
     consumer
     api
