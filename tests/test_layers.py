@@ -19,12 +19,12 @@ ENGINE = """
     utils serializer lifecycle coroutines
     registry tasks awaiting results composition storage.base
     storage.wake storage.liveness storage.server storage.members
-    storage.memory storage.blackhole storage.statements
+    storage.heap storage.memory storage.blackhole storage.statements
     storage.names storage.journal storage.records storage.listing
     storage.sqlite storage.redis storage.file
     storage
     revocations locks limits inspection events
-    executor logs consumer_options
+    executor logs consumer_options control
     drivers.*
     consumer
     api
