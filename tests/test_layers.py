@@ -31,9 +31,12 @@ ENGINE = """
     huey bin.* contrib.*
 """
 NOTEBOOK = """
-    states log pace
+    states log pace fields
     card
-    cards capture
+    group runs
+    cards
+    overview
+    capture
     views.*
     reprs display watch
     cells shipping backends workers
@@ -46,7 +49,12 @@ NOTEBOOK = """
 NOT_FOR_THE_ENGINE = {"huey_jupyter", "IPython", "ipykernel", "ipywidgets", "anywidget"}
 
 # These can be tested, and used, without a kernel: neither they nor what they import may need one.
-WITHOUT_KERNEL = ("huey_jupyter.cards", "huey_jupyter.views.*", "huey_jupyter.backends")
+WITHOUT_KERNEL = (
+    "huey_jupyter.cards",
+    "huey_jupyter.overview",
+    "huey_jupyter.views.*",
+    "huey_jupyter.backends",
+)
 KERNEL = {"IPython", "ipykernel"}
 
 # What `import huey` must not load: slow, optional, or missing on some platforms.
