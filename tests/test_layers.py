@@ -31,16 +31,20 @@ ENGINE = """
     huey bin.* contrib.*
 """
 NOTEBOOK = """
-    states log pace
+    states log pace fields
     card
-    cards capture figures descriptors
+    group runs
+    cards
+    overview
+    capture figures descriptors
     views.*
-    reprs display watch lag overview
+    reprs display watch lag
     cells shipping export
     backends
     worker tied workers outside
+    options handing control hints remembered
     session
-    magics
+    commands magics completion
     huey_jupyter teaching.* doctor __main__
 """
 
@@ -48,7 +52,12 @@ NOTEBOOK = """
 NOT_FOR_THE_ENGINE = {"huey_jupyter", "IPython", "ipykernel", "ipywidgets", "anywidget"}
 
 # These can be tested, and used, without a kernel: neither they nor what they import may need one.
-WITHOUT_KERNEL = ("huey_jupyter.cards", "huey_jupyter.views.*", "huey_jupyter.backends")
+WITHOUT_KERNEL = (
+    "huey_jupyter.cards",
+    "huey_jupyter.overview",
+    "huey_jupyter.views.*",
+    "huey_jupyter.backends",
+)
 KERNEL = {"IPython", "ipykernel"}
 
 # What `import huey` must not load: slow, optional, or missing on some platforms.
