@@ -33,7 +33,7 @@ ENGINE = """
 NOTEBOOK = """
     states log pace
     card
-    cards capture
+    cards replaced arrivals pipes streams offspring figures bars capture descriptors
     views.*
     reprs display watch
     cells shipping backends workers
