@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from huey.tasks import Run, Task, current_run
-from huey_jupyter.offspring import outside
 from huey_jupyter.pipes import Pipe, Pipes
 
 if TYPE_CHECKING:
@@ -54,8 +53,7 @@ class Descriptors:
         run = current_run()
         if run is not None and threading.current_thread() is threading.main_thread():
             self._end()
-            with outside():
-                self._diverted = Diverted(run, self._pipes)
+            self._diverted = Diverted(run, self._pipes)
 
     def _end(self, *of_task: Any) -> None:
         diverted, self._diverted = self._diverted, None
@@ -76,8 +74,10 @@ class Diverted:
     def __init__(self, run: Run, pipes: Pipes) -> None:
         self._run = run
         flush()
-        self._pipes = {fd: pipes.open(name, run.write) for name, fd in STREAMS.items()}
+        self._pipes = {fd: Pipe(name, run.write) for name, fd in STREAMS.items()}
         self._found = {fd: _divert(fd, pipe) for fd, pipe in self._pipes.items()}
+        for pipe in self._pipes.values():
+            pipes.add(pipe)
         vars(run)["write"] = self._before(run.write)
 
     def end(self) -> None:

@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from huey.tasks import Run, running
-from huey_jupyter.pipes import Pipe, Pipes
+from huey_jupyter.forks import Forks
+from huey_jupyter.pipes import Pipe, Pipes, outside
 from huey_jupyter.replaced import Replaced
 from huey_jupyter.streams import Router, Which
 
@@ -30,6 +31,7 @@ class Offspring:
         self._which = which
         self._replaced = Replaced()
         self._pipes = Pipes()
+        self._forks = Forks(which, self._pipes)
         self._pipes_of: weakref.WeakKeyDictionary[Any, list[Pipe]] = weakref.WeakKeyDictionary()
 
     def start(self) -> None:
@@ -40,9 +42,11 @@ class Offspring:
         put(popen, "__init__", self._popen_or(popen.__init__))
         put(popen, "wait", self._wait_or(popen.wait))
         put(os, "system", self._system_or(os.system))
+        self._forks.start()
 
     def stop(self) -> None:
         """Give them back."""
+        self._forks.stop()
         self._replaced.give_back()
         self._pipes.close()
 
@@ -64,8 +68,8 @@ class Offspring:
         pipes = {}
         for name in ("stdout", "stderr"):
             if options.get(name) is None or isinstance(options[name], Router):
-                with outside():
-                    pipes[name] = self._pipes.open(name, run.write)
+                pipes[name] = Pipe(name, run.write)
+                self._pipes.add(pipes[name])
         options |= {name: pipe.entry for name, pipe in pipes.items()}
         try:
             yield list(pipes.values())
@@ -90,16 +94,6 @@ class Offspring:
             return code if os.name == "nt" else code << 8 if code >= 0 else -code
 
         return system
-
-
-@contextlib.contextmanager
-def outside() -> Iterator[None]:
-    """Be in no task for a moment, so that what is started belongs to none."""
-    token = running.set(None)
-    try:
-        yield
-    finally:
-        running.reset(token)
 
 
 def _start_or(plain: Callable[..., None], which: Which) -> Callable[..., None]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import json
 import os
 import selectors
 import threading
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from huey.tasks import running
 
 Write = Callable[[str, str], None]
 
@@ -49,10 +52,9 @@ class Pipe:
                     return True
                 except OSError:  # closed, perhaps by the task itself
                     data = b""
-                if not data:
-                    self._hand_on(self._decode(b"", True))
-                    return False
                 self._take(data)
+                if not data:
+                    return False
         return True
 
     def _take(self, data: bytes) -> None:
@@ -60,10 +62,10 @@ class Pipe:
         if now - self._since > WINDOW:
             self._since, self._passed = now, 0
         self._passed += len(data)
-        if self._passed > PASSED:
+        if data and self._passed > PASSED:
             self._left_out += len(data)
         else:
-            self._hand_on(self._decode(data))
+            self._hand_on(self._decode(data, not data))
 
     def _hand_on(self, text: str) -> None:
         if self._left_out:
@@ -71,6 +73,31 @@ class Pipe:
             self._left_out = 0
         if text:
             self._write(self._stream, text)
+
+
+class Records(Pipe):
+    """A pipe for whole records, from a copy of this process.
+
+    :param take: called with each.
+    """
+
+    def __init__(self, take: Callable[[list[Any]], None]) -> None:
+        super().__init__("", lambda stream, text: None)
+        self._take_record = take
+        self._rest = b""
+        self._sending = threading.Lock()
+
+    def send(self, *record: Any) -> None:
+        """Write a record into the pipe; what JSON does not know goes as text."""
+        data = json.dumps(record, default=str).encode() + b"\n"
+        with self._sending, contextlib.suppress(OSError):  # nobody listens any more
+            while data:
+                data = data[os.write(self.entry, data) :]
+
+    def _take(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._take_record(json.loads(line))
 
 
 class Pipes:
@@ -82,24 +109,20 @@ class Pipes:
     def __init__(self) -> None:
         self._pid = 0
 
-    def open(self, stream: str, write: Write) -> Pipe:
-        """Return a new pipe, read until nobody can write into it any more.
-
-        Its `entry` is the caller's to close.
-        """
+    def add(self, pipe: Pipe) -> None:
+        """Read a pipe until nobody can write into it any more; its `entry` is left alone."""
         if self._pid != os.getpid():
             self._begin()
-        pipe = Pipe(stream, write)
         self._selector.register(pipe.exit, selectors.EVENT_READ, pipe)
-        return pipe
 
     def close(self) -> None:
         """Read no more; what still writes into a pipe finds it broken."""
         if self._pid != os.getpid():
             return
         self._pid = 0
-        os.close(self._bell)
+        os.write(self._bell, b".")  # a copy of this process may hold it open
         self._thread.join()
+        os.close(self._bell)
 
     def _begin(self) -> None:
         rung, self._bell = os.pipe()
@@ -108,12 +131,13 @@ class Pipes:
         self._thread = threading.Thread(
             target=_read, args=(self._selector, rung), name="huey pipes", daemon=True
         )
-        self._thread.start()
+        with outside():
+            self._thread.start()
         self._pid = os.getpid()
 
 
 def _read(selector: selectors.BaseSelector, rung: int) -> None:
-    """Drain what can be read, until the bell's other end is closed."""
+    """Drain what can be read, until the bell rings."""
     with selector:
         while True:
             for key, _ in selector.select():
@@ -128,6 +152,16 @@ def _read(selector: selectors.BaseSelector, rung: int) -> None:
 def _close_all(selector: selectors.BaseSelector) -> None:
     for key in list(selector.get_map().values()):
         _close(key.fd)
+
+
+@contextlib.contextmanager
+def outside() -> Iterator[None]:
+    """Be in no task for a moment, so that what is started belongs to none."""
+    token = running.set(None)
+    try:
+        yield
+    finally:
+        running.reset(token)
 
 
 def _close(fd: int) -> None:

@@ -33,7 +33,7 @@ ENGINE = """
 NOTEBOOK = """
     states log pace
     card
-    cards replaced arrivals pipes streams offspring figures bars capture descriptors
+    cards replaced arrivals pipes streams forks offspring figures bars capture descriptors
     views.*
     reprs display watch
     cells shipping backends workers
