@@ -36,10 +36,11 @@ NOTEBOOK = """
     group runs
     cards
     overview
-    capture figures descriptors
+    replaced arrivals pipes streams forks offspring figures bars capture descriptors
     views.*
     reprs display watch lag
-    cells shipping export
+    envelope baggage needs shipping cells
+    sources plain portable export
     backends
     worker tied workers outside
     options handing control hints remembered
