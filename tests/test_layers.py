@@ -36,7 +36,10 @@ NOTEBOOK = """
     cards capture
     views.*
     reprs display watch
-    cells shipping backends workers
+    cells shipping
+    sources plain
+    portable needs imports standing export
+    backends workers
     session
     magics
     huey_jupyter teaching.* __main__
