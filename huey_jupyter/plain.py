@@ -22,14 +22,14 @@ PLAIN: Final = {
 }
 ALL_PLAIN: Final = frozenset(
     (
-        *("_contextvars", "_functools", "_operator", "_random", "_thread", "abc", "cmath"),
+        *("_contextvars", "_functools", "_operator", "_thread", "abc", "cmath"),
         *("collections", "contextvars", "dataclasses", "decimal", "enum", "fractions"),
         *("functools", "huey", "itertools", "logging", "math", "ntpath", "operator"),
-        *("posixpath", "random", "re", "string", "threading", "types", "typing", "uuid"),
+        *("posixpath", "re", "string", "threading", "types", "typing", "uuid"),
         "zoneinfo",
     )
 )
-OF_OS: Final = frozenset({"getenv", "cpu_count"})
+FEW_OF: Final = {"os": {"getenv"}, "random": {"Random"}}
 OF_A_HUEY: Final = frozenset(
     {"task", "periodic_task", "context_task", "lock_task", "rate_limit"}
 )  # what declares and does not enqueue
@@ -72,10 +72,10 @@ def _is_plain(func: ast.expr, names: Mapping[str, Any]) -> bool:
     if isinstance(called, type) and called.__module__ == "__main__":
         return _has_no_init_of_its_own(called)
     module, name = _home(called), getattr(called, "__name__", "")
-    if module in ("os", "posix"):
-        return name in OF_OS
     top = module.partition(".")[0]
-    return top in ALL_PLAIN or (top in PLAIN and name not in PLAIN[top].split())
+    if top in ALL_PLAIN or name in FEW_OF.get(top, ()):
+        return True
+    return top in PLAIN and name not in PLAIN[top].split()
 
 
 def _home(called: Any) -> str:
