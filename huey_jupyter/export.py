@@ -14,10 +14,10 @@ from typing import Any, Final, NamedTuple
 from huey import Huey
 from huey.exceptions import ConfigurationError
 from huey.storage import FileStorage, MemoryStorage, SqliteStorage
+from huey_jupyter.belongings import Belongings
 from huey_jupyter.imports import import_lines
-from huey_jupyter.needs import Needs
+from huey_jupyter.module_huey import huey_statement
 from huey_jupyter.sources import TASK_MAGICS, Definition, Source, Statement, history, statements
-from huey_jupyter.standing import huey_statement
 
 MARK: Final = "# Made by %huey export"
 FIRST_LINE: Final = re.compile(re.escape(MARK) + r" \((\w+)\)[^\n]*\n")
@@ -106,7 +106,7 @@ def export_module(
     :raises CannotExport: naming everything that cannot go along.
     """
     known = statements(sources)
-    needs = Needs(names, huey, known, own_huey=not url)
+    needs = Belongings(names, huey, known, own_huey=not url)
     own = needs.huey_name
     if not needs.tasks:
         needs.problems.append("there is no task function: write @huey.task() above a function")
@@ -138,7 +138,7 @@ def url_of(huey: Huey) -> str:
     return ""
 
 
-def _text(needs: Needs, known: Sequence[Statement], own: Any, left_out: int) -> str:
+def _text(needs: Belongings, known: Sequence[Statement], own: Any, left_out: int) -> str:
     """Return the module below its first lines."""
     bodies = _in_order(needs)
     future = "annotations" if any(_is_future(one.node) for one in known) else ""
@@ -163,7 +163,7 @@ def _bodies(found: Iterable[Statement]) -> str:
     return text
 
 
-def _in_order(needs: Needs) -> list[Statement]:
+def _in_order(needs: Belongings) -> list[Statement]:
     """Return the statements so that each comes after what it needs when it is executed.
 
     Apart from that they stand in the order in which the notebook has run them.

@@ -6,11 +6,11 @@ import ast
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
-from huey_jupyter.needs import Needs
+from huey_jupyter.belongings import Belongings
 from huey_jupyter.sources import Statement
 
 
-def import_lines(needs: Needs, known: Sequence[Statement], more: Iterable[str]) -> str:
+def import_lines(needs: Belongings, known: Sequence[Statement], more: Iterable[str]) -> str:
     """Return the imports as lines: the standard library first, each module once.
 
     :param known: all statements of the notebook.

@@ -38,7 +38,7 @@ NOTEBOOK = """
     reprs display watch
     cells shipping
     sources plain
-    portable needs imports standing export
+    portable belongings imports module_huey export
     backends workers
     session
     magics

@@ -21,7 +21,7 @@ NOTEBOOKS_OWN: Final = frozenset({"get_ipython", "In", "Out", "_", "__", "___", 
 OF_EVERY_MODULE: Final = frozenset({"__name__", "__doc__", "__file__", "__builtins__"})
 
 
-class Needs:
+class Belongings:
     """What must stand in a module so that the task functions of a notebook work there.
 
     :param names: the notebook's names.
