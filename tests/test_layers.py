@@ -40,7 +40,7 @@ NOTEBOOK = """
     views.*
     reprs display watch lag
     envelope baggage needs shipping cells
-    sources plain portable export
+    sources plain portable belongings imports module_huey export
     backends
     worker tied workers outside
     options handing control hints remembered
