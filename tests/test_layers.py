@@ -36,7 +36,9 @@ NOTEBOOK = """
     cards capture
     views.*
     reprs display watch
-    cells shipping backends workers
+    envelope baggage needs
+    shipping cells
+    backends workers
     session
     magics
     huey_jupyter teaching.* __main__
