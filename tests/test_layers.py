@@ -36,7 +36,8 @@ NOTEBOOK = """
     cards capture figures descriptors
     views.*
     reprs display watch lag overview
-    cells shipping export
+    envelope baggage needs
+    shipping cells export
     backends
     worker tied workers outside
     session
