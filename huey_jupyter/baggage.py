@@ -35,6 +35,7 @@ _CURES = {
     "a cursor of a database": "connect inside the function, or pass the path",
     "a generator": "make it inside the function, or a list of it",
 }
+_READING = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "DELETE_NAME")
 _CURE = "make it inside the function"
 
 Dumps = Callable[[Any], bytes]
@@ -128,7 +129,7 @@ def lines_of(code: CodeType) -> dict[str, int | None]:
     """Return the global names that code uses, that of functions in it too, each with its line."""
     found: dict[str, int | None] = {}
     for step in dis.get_instructions(code):
-        if step.opname.startswith(("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")):
+        if step.opname in _READING:
             found.setdefault(step.argval, step.positions.lineno if step.positions else None)
     for inner in code.co_consts:
         if isinstance(inner, CodeType):

@@ -255,7 +255,7 @@ def send_cell(courier: Courier, ip: Any, source: str, line: str, names: dict[str
 def register_sent_cells(courier: Courier) -> TaskWrapper[..., Any]:
     """Make a Huey know the task of sent cells, ``huey_jupyter.cells.sent_cell``; return it."""
 
-    def run_sent_cell(sent: SentCell, label: str, retries: int) -> Any:
+    def run_sent_cell(sent: SentCell, label: str, at_first: int) -> Any:
         value, namespace, made = _run_sent(courier, sent)
         task = current_task()
         if task is not None and made:

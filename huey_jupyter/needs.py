@@ -67,8 +67,8 @@ def _try(statement: ast.Try | ast.TryStar, bound: set[str], reads: set[str]) -> 
 def _simple(statement: ast.stmt, bound: set[str], reads: set[str]) -> set[str]:
     code = _compiled(ast.Module([statement], []), "exec")
     own = {getattr(statement, "name", "")}  # a function may call itself
-    reads |= (set(lines_of(code)) | _names(code, "DELETE_NAME")) - bound - own
-    return bound | _names(code, "STORE_NAME")
+    reads |= set(lines_of(code)) - bound - own
+    return bound | _stored(code)
 
 
 def _read(expression: ast.expr, bound: set[str], reads: set[str]) -> None:
@@ -79,8 +79,8 @@ def _targets(target: ast.expr | None) -> set[str]:
     return {n.id for n in ast.walk(target) if isinstance(n, ast.Name)} if target else set()
 
 
-def _names(code: CodeType, operation: str) -> set[str]:
-    return {step.argval for step in dis.get_instructions(code) if step.opname == operation}
+def _stored(code: CodeType) -> set[str]:
+    return {step.argval for step in dis.get_instructions(code) if step.opname == "STORE_NAME"}
 
 
 def _compiled(tree: ast.AST, mode: str) -> CodeType:

@@ -25,15 +25,26 @@ sys.exit(consumer.run())
 
 
 @contextmanager
-def worker_for(huey, folder, kind="thread", python=""):
-    """Run a worker for a Huey in a process of its own, in a folder of its own."""
+def worker_for(huey, folder, kind="thread", python="", before=""):
+    """Run a worker for a Huey in a process of its own, in a folder of its own.
+
+    :param python: which Python it believes to be.
+    :param before: what it does first.
+    """
     folder.mkdir(exist_ok=True)
     kept = {name: os.environ[name] for name in ("TMPDIR",) if name in os.environ}
     environment = {"PYTHONPATH": str(ROOT), **kept}
     with (
         open(folder / "log", "a") as log,
         running(
-            WORKER, huey.name, huey.url, kind, python, cwd=folder, env=environment, stderr=log
+            before + WORKER,
+            huey.name,
+            huey.url,
+            kind,
+            python,
+            cwd=folder,
+            env=environment,
+            stderr=log,
         ) as child,
     ):
         assert child.hear() == "ready", (folder / "log").read_text()
