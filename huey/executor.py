@@ -197,6 +197,7 @@ class Executor:
             outcome = judge(
                 tried.error, task.retries, shutdown=host.stopping, canceled=run.canceled
             )
+            self._wind_up(run)
             huey.hooks["post_execute"].run(task, tried.value, tried.error)
         finally:
             running.reset(token)
@@ -206,6 +207,14 @@ class Executor:
         finally:
             self._free_locks(run)
         return tried.value
+
+    def _wind_up(self, run: Run) -> None:
+        """Do what was put off until the end of a run, the last first."""
+        while run.at_end:
+            try:
+                run.at_end.pop()()
+            except (Exception, SystemExit):
+                logger.exception("something at the end of %s failed", run.task)
 
     def _free_locks(self, run: Run) -> None:
         """Free what a task took and did not give back, so that what follows finds it free."""

@@ -182,6 +182,10 @@ class Card:
                 self.log.write(stream, text)
             case ["display", Mapping() as bundle]:
                 self.log.display(bundle)
+            case ["named display", [str(name), Mapping() as bundle]]:
+                self.log.display(bundle, name)
+            case ["update", [str(name), Mapping() as bundle]]:
+                return self.log.update(bundle, name)
             case ["clear", wait]:
                 self.log.clear(wait=bool(wait))
             case ["value", Mapping() as bundle]:

@@ -33,7 +33,7 @@ ENGINE = """
 NOTEBOOK = """
     states log pace
     card
-    cards capture figures descriptors
+    cards replaced arrivals pipes streams forks offspring figures bars capture descriptors
     views.*
     reprs display watch lag overview
     envelope baggage needs
