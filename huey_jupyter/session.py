@@ -271,10 +271,12 @@ class Session:
 
     def _before_cell(self, info: Any) -> None:
         self._bring_back()
+        self.displays.settle()
 
     def _after_cell(self, result: Any) -> None:
         """Show the ends of tasks before the cell's own end: some front ends listen no longer."""
         self._bring_back()
+        self.displays.settle()
 
     def _bring_back(self) -> None:
         """Bind the names that finished cells made, in the notebook's own thread."""
