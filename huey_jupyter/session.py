@@ -25,6 +25,7 @@ from huey_jupyter.handing import Handing, Source
 from huey_jupyter.lag import Heartbeat
 from huey_jupyter.options import CellOptions
 from huey_jupyter.outside import Outside
+from huey_jupyter.outputs import DashboardView
 from huey_jupyter.overview import Facts, Overview, overview
 from huey_jupyter.remembered import Remembered
 from huey_jupyter.reprs import Reprs, Storyteller
@@ -383,7 +384,7 @@ class Session:
 
     def dashboard(self) -> None:
         """Show workers, queue, schedule and what is over, and how they go on."""
-        self.displays.show_view(DashboardView(self.overview, self.lock))
+        self.displays.show_view(DashboardView(self.overview))
 
     def overview(self) -> Overview:
         """Return the whole queue at a glance; use it under the lock."""
@@ -573,6 +574,9 @@ class Session:
         rule = {"pause": self.pause, "resume": self.resume}
         if verb in rule:
             rule[verb]()
+        elif verb == "pick":
+            with self.lock:
+                self.board.pick(key)
         elif verb in ("more", "fewer"):
             step = 1 if verb == "more" else -1
             self.workers.set_count(max(1, self.workers.count + step))
@@ -598,10 +602,12 @@ class Session:
 
     def _before_cell(self, info: Any) -> None:
         self.handing.bring_back()
+        self.displays.settle()
 
     def _after_cell(self, result: Any) -> None:
         """Show the ends of tasks before the cell's own end: some front ends listen no longer."""
         self.handing.bring_back()
+        self.displays.settle()
 
     def _lose(self, why: str) -> None:
         """End what nobody will run any more, for cards and for callers that wait."""
