@@ -230,6 +230,7 @@ class Run:
         self.canceled = False
         self.over = False
         self.held: dict[str, tuple[Any, str]] = {}  # locks that it has taken, see `huey.locks`
+        self.at_end: list[Callable[[], None]] = []  # called by its worker before it is over
         self._wake = wake
         self._lock = threading.Lock()
         self._awake = False

@@ -23,19 +23,26 @@ USE: Final = re.compile(r"var\((--hj-[\w-]+)\)")
 LIVE_ONLY: Final = "/* --- live only"
 
 
-def live_look(*names: str, width: float | None = None) -> Markup:
-    """Return a class attribute; `width` is in percent."""
-    style = "" if width is None else f' style="width:{width:.2f}%"'
+def live_look(*names: str, width: float | None = None, height: int | None = None) -> Markup:
+    """Return a class attribute; `width` is in percent, `height` in pixels."""
+    size = _size(width, height)
+    style = f' style="{size}"' if size else ""
     return Markup(f' class="{_classes(names)}"{style}')  # noqa: S704 - names of our own
 
 
-def static_look(*names: str, width: float | None = None) -> Markup:
+def static_look(*names: str, width: float | None = None, height: int | None = None) -> Markup:
     """Return a class attribute and the style that the class would have given."""
-    style = "".join(_styles().get(name, "") for name in names)
-    if width is not None:
-        style += f"width:{width:.2f}%;"
+    style = "".join(_styles().get(name, "") for name in names) + _size(width, height)
     attribute = Markup(' style="{}"').format(style.removesuffix(";")) if style else ""
     return Markup(' class="{}"{}').format(_classes(names), attribute)
+
+
+def _size(width: float | None, height: int | None) -> str:
+    sizes = (
+        ("" if width is None else f"width:{width:.2f}%"),
+        ("" if height is None else f"height:{height}px"),
+    )
+    return ";".join(filter(None, sizes))
 
 
 def without_unused(html: str) -> str:

@@ -1,0 +1,138 @@
+"""The notebook's one Huey, and the places where its queue can be."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from huey import Huey
+from huey.exceptions import ConfigurationError
+from huey.storage import BaseStorage, FileStorage, MemoryStorage, SqliteStorage
+
+MEMORY = "memory"
+
+_EXAMPLES = "memory, sqlite:huey.db, redis:HOST, redis://:PASSWORD@HOST:6379/0, file:FOLDER"
+_SCHEMES = ("redis", "rediss", "unix")
+_DEFAULT_FILE = "huey.db"
+
+
+class NotebookHuey(Huey):
+    """A Huey for the whole life of a notebook: what is inside it can be swapped.
+
+    :param name: the name of the queue.
+    :param url: where the queue is, see `parse_url`.
+    """
+
+    def __init__(self, name: str = "notebook", url: str = MEMORY) -> None:
+        self.url = parse_url(url)
+        super().__init__(name, events=True)
+
+    def __repr__(self) -> str:
+        return f"<NotebookHuey: {self.name} in {self.place}>"
+
+    @property
+    def place(self) -> str:
+        """Where the queue is, for people: with no password in it."""
+        return masked(self.url)
+
+    @property
+    def durable(self) -> bool:
+        """Whether the queue outlives this process."""
+        return self.url != MEMORY
+
+    def create_storage(
+        self, storage_class: type[BaseStorage] | None = None, **storage_kwargs: Any
+    ) -> BaseStorage:
+        return open_storage(self.url, self.name)
+
+
+def open_storage(url: str, name: str) -> BaseStorage:
+    """Return a storage for a queue of this name.
+
+    :param url: as `parse_url` returns it.
+    """
+    kind, _, path = url.partition(":")
+    if url == MEMORY:
+        return MemoryStorage(name)
+    if kind == "sqlite":
+        return SqliteStorage(name, filename=path)
+    if kind == "file":
+        return FileStorage(name, path=path)
+    from huey.storage import PriorityRedisStorage  # brings redis-py with it
+
+    return PriorityRedisStorage(name, url=url)
+
+
+def parse_url(text: str, folder: str | os.PathLike[str] | None = None) -> str:
+    """Return in one spelling where a queue is to be.
+
+    ``memory``; ``sqlite`` or ``sqlite:PATH``; ``redis``, ``redis:HOST[:PORT][/DB]`` or a URL as
+    redis-py knows them, ``redis://…``, ``rediss://…``, ``unix://…``; ``file:FOLDER``.
+
+    :param folder: to which a path is relative, by default the working folder.
+    :raises ConfigurationError: if it is none of these; a password in it is not shown.
+    """
+    text = text.strip()
+    kind, _, rest = text.partition(":")
+    if text == MEMORY:
+        return MEMORY
+    if kind == "sqlite":
+        return f"sqlite:{_absolute(rest or _DEFAULT_FILE, folder)}"
+    if kind == "file":
+        if not rest:
+            raise ConfigurationError("file needs a folder: file:FOLDER, such as file:queue")
+        return f"file:{_absolute(rest, folder)}"
+    if rest.startswith("//"):
+        return _server(text, kind)
+    if kind == "redis":
+        return _server(f"redis://{rest}", kind)
+    raise ConfigurationError(f"{masked(text)!r} is no place for a queue: write {_EXAMPLES}")
+
+
+def masked(url: str) -> str:
+    """Return a URL for people: no password, and a path as short as it can be said here."""
+    kind, _, rest = url.partition(":")
+    if kind in ("sqlite", "file") and os.path.isabs(rest):
+        near = os.path.relpath(rest)
+        return f"{kind}:{rest if near.startswith(os.pardir) else near}"
+    text = re.sub(r"(?<=:)[^:/]*:[^@]*@|(?<=//).*@", _mask, url)
+    return re.sub(r"(?i)(password=)[^&]*", r"\1***", text)
+
+
+def _mask(found: re.Match[str]) -> str:
+    user = found[0].partition(":")[0] if ":" in found[0] else ""
+    return f"{user}:***@"
+
+
+def _absolute(path: str, folder: str | os.PathLike[str] | None) -> str:
+    """Return a path that means the same in every working folder."""
+    if path.startswith("//"):
+        raise ConfigurationError(
+            f"a path comes without //: write {path.lstrip('/')} or /{path.lstrip('/')} after the :"
+        )
+    return os.path.abspath(os.path.join(folder or os.curdir, os.path.expanduser(path)))
+
+
+def _server(text: str, kind: str) -> str:
+    """Return the URL of a Redis server with what it leaves out filled in."""
+    if kind not in _SCHEMES:
+        raise ConfigurationError(f"{masked(text)!r} is no place for a queue: write {_EXAMPLES}")
+    parts = urlsplit(text)
+    if kind == "unix":
+        if not parts.path:
+            raise ConfigurationError("unix:// needs the path of a socket: unix:///run/redis.sock")
+        return text
+    try:
+        port = parts.port or 6379
+    except ValueError:
+        raise ConfigurationError(f"{masked(text)}: a port is a number up to 65535") from None
+    number = parts.path.strip("/") or "0"
+    if not number.isdigit():
+        raise ConfigurationError(f"{masked(text)}: a database is a number, such as redis:HOST/0")
+    login, at, _ = parts.netloc.rpartition("@")
+    host = parts.hostname or "127.0.0.1"
+    host = f"[{host}]" if ":" in host else host
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{kind}://{login}{at}{host}:{port}/{number}{query}"
