@@ -18,7 +18,8 @@ from typing import Any
 from huey import Huey
 from huey.exceptions import ConfigurationError
 from huey_jupyter.backends import NotebookHuey
-from huey_jupyter.tied import Order, python_version
+from huey_jupyter.envelope import PYTHON
+from huey_jupyter.tied import Order
 
 START_PATIENCE = 10.0  # seconds that a process has to say that it is ready
 ANSWER_PATIENCE = 5.0  # seconds for its answer to a word
@@ -184,7 +185,7 @@ class Outside:
             detach=self.detach,
             log=str(self.log),
             path=sys.path,
-            python=python_version(),
+            python=PYTHON,
         )
 
     def _await_readiness(self, line: Line) -> None:
