@@ -33,6 +33,7 @@ class Order(NamedTuple):
     :param workers: how many tasks at once.
     :param kind: of worker.
     :param detach: whether to go on without the kernel.
+    :param paused: whether to begin no task yet.
     :param log: the file that this process writes to.
     :param path: where the kernel finds modules.
     :param python: the version that the kernel has.
@@ -43,6 +44,7 @@ class Order(NamedTuple):
     workers: int
     kind: str
     detach: bool
+    paused: bool
     log: str
     path: list[str]
     python: str
@@ -117,6 +119,8 @@ class Tied:
     def run(self) -> int:
         """Serve until the kernel's word or end, or a signal; return the exit code."""
         with self._noted:
+            if self.order.paused:
+                self.consumer.pause()
             self.consumer.start()
             self._say({"ready": os.getpid()})
             while self.consumer.running:

@@ -266,8 +266,22 @@ def test_a_sleeping_task_in_a_process_is_cancelled_in_its_sleep(notebook, outsid
         value(result)
 
 
-def test_a_killed_task_ends_as_cancelled_and_its_worker_is_replaced(notebook, outside):
-    workers = outside(2)
+@pytest.fixture(params=["sqlite", "file", pytest.param("redis", marks=pytest.mark.server)])
+def anywhere(request, notebook):
+    """A notebook whose queue is on each durable storage in turn."""
+    folder = notebook.folder
+    places = {"sqlite": f"sqlite:{folder}/another.db", "file": f"file:{folder}/queue"}
+    url = places.get(request.param) or request.getfixturevalue("redis_server").url
+    elsewhere = Notebook(url)
+    elsewhere.cell(CELL.format(folder=str(folder)))
+    elsewhere.folder = folder
+    yield elsewhere
+    elsewhere.close()
+
+
+def test_a_killed_task_ends_as_cancelled_and_its_worker_is_replaced(anywhere, request):
+    notebook, workers = anywhere, Outside(anywhere.huey, 2)
+    request.addfinalizer(workers.stop)
     workers.start()
     result = notebook.stubborn("task")
     has_begun(notebook, "task")
@@ -292,8 +306,13 @@ def test_workers_outside_pause_and_change_their_number(notebook, outside, kind):
 
     workers.pause()
     assert workers.paused
+    workers.stop()
+    result = notebook.pid()
+    workers.start()
+    eventually(notebook.huey.workers)
+    assert not result.is_ready()
     workers.resume()
-    assert value(notebook.pid())
+    assert value(result)
     with pytest.raises(ConfigurationError, match="at least 1 worker"):
         workers.set_count(0)
 
@@ -364,6 +383,19 @@ def test_stopped_workers_leave_no_file_and_no_process(notebook, outside):
     workers.stop()
     assert not log.exists()
     assert not any(map(is_alive, pids))
+
+
+def test_detached_workers_that_are_let_go_go_on(notebook, outside):
+    workers = outside(1, detach=True)
+    workers.start()
+    pid, log = workers.pid, workers.log
+    workers.let_go()
+
+    assert not workers.running
+    assert value(notebook.pid()) in descendants(pid)
+    os.kill(pid, signal.SIGTERM)
+    eventually(lambda: not is_alive(pid))
+    log.unlink()
 
 
 # --- workers that cannot start ---------------------------------------------------------------
