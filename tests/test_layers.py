@@ -37,7 +37,7 @@ NOTEBOOK = """
     views.*
     reprs display watch lag overview
     envelope baggage needs
-    shipping cells export
+    shipping cells moving export
     backends
     worker tied workers outside
     session
