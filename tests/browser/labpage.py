@@ -240,6 +240,13 @@ class Notebook:
         """End the kernel."""
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
 
+    def restart(self) -> None:
+        """Start the kernel anew, and wait for it."""
+        self.page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()"
+        )
+        self.wait_for_kernel()
+
     # -- looks ----------------------------------------------------------------------------------
 
     def see(self) -> str:
