@@ -476,7 +476,8 @@ class Huey:
             task.resolve_expires(utc=self.utc)
             items.append((self.serialize_task(task), task.priority))
             if self.events.enabled:
-                known = {**task.describe(), **facts}
+                carries = {"carries": task.carries} if task.carries else {}
+                known = {**carries, **task.describe(), **facts}
                 events += self.events.of("enqueued", task, retries=task.retries, **known)
         return Batch(enqueue=items, events=events)
 

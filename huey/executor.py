@@ -136,11 +136,17 @@ class Executor:
         endings, joins = [], []
         if isinstance(error, UnreadableMessage) and error.task_id:
             endings = [(error.task_id, "aside")]
-            message = self.huey.serializer.deserialize(claim.data)
-            config = getattr(message, "chord_config", None)
+            config = self._chord_config(claim.data)
             joins = self._joins(config, _no_value(error.task_id, reason))
         aside = Aside(claim.data, reason, claim.priority)
         host.finish(Batch(aside=[aside], endings=endings, joins=joins))
+
+    def _chord_config(self, data: Any) -> Any:
+        """Return what a message that names no known task has to do with chords, if it tells."""
+        try:
+            return getattr(self.huey.serializer.deserialize(data), "chord_config", None)
+        except UnreadableMessage:
+            return None
 
     def _at_most_once(self, task: Task[Any]) -> bool:
         return task.default_at_most_once or self.huey.delivery == AT_MOST_ONCE

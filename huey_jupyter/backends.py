@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from huey import Huey
+from huey.constants import EmptyData
 from huey.exceptions import ConfigurationError
-from huey.storage import BaseStorage, FileStorage, MemoryStorage, SqliteStorage
+from huey.serializer import ReferenceSerializer, Serializer
+from huey.storage import BaseStorage, Batch, FileStorage, MemoryStorage, SqliteStorage
+from huey.tasks import Task
+from huey_jupyter.cells import MADE, register_sent_cells
+from huey_jupyter.shipping import CODE, ByValue, Courier, Postbox, carried, code_key, explain
 
 MEMORY = "memory"
+NO_RESULTS = (CODE, MADE)  # before keys of values that no task has returned
 
 _EXAMPLES = "memory, sqlite:huey.db, redis:HOST, redis://:PASSWORD@HOST:6379/0, file:FOLDER"
 _SCHEMES = ("redis", "rediss", "unix")
@@ -27,7 +34,11 @@ class NotebookHuey(Huey):
 
     def __init__(self, name: str = "notebook", url: str = MEMORY) -> None:
         self.url = parse_url(url)
+        self.courier = Courier(self)
         super().__init__(name, events=True)
+        self.registry = Postbox(self._pack)
+        self.registry.missing = self.courier.find
+        self.sent_cell = register_sent_cells(self.courier)
 
     def __repr__(self) -> str:
         return f"<NotebookHuey: {self.name} in {self.place}>"
@@ -46,6 +57,56 @@ class NotebookHuey(Huey):
         self, storage_class: type[BaseStorage] | None = None, **storage_kwargs: Any
     ) -> BaseStorage:
         return open_storage(self.url, self.name)
+
+    def _default_serializer(self, compression: bool, use_zlib: bool) -> Serializer:
+        return ByValue(self.courier) if self.durable else ReferenceSerializer()
+
+    # -- sending ------------------------------------------------------------------------------
+
+    def prepare(self, tasks: Sequence[Task[Any]], group: str = "") -> Batch:
+        with self.courier.parcel() as parcel:
+            batch = super().prepare(tasks, group)
+            parcel.hand_in()
+        return batch
+
+    def _enqueue_whole(self, whole: Any) -> Any:
+        with self.courier.parcel():  # the messages of chords' callbacks are made before
+            return super()._enqueue_whole(whole)
+
+    def serialize_task(self, task: Task[Any]) -> Any:
+        """Return a task as it travels.
+
+        :raises CannotTravel: if its function or an argument cannot be sent.
+        """
+        with self.courier.parcel():
+            message = self.registry.create_message(task)
+            try:
+                data = self.serializer.serialize(message)
+            except Exception as error:
+                raise explain(task, self.courier, error) from error
+        if self.durable:
+            task.carries = carried(task, len(data))
+        return data
+
+    # -- values -------------------------------------------------------------------------------
+
+    def all_results(self) -> dict[str, Any]:
+        items = super().all_results().items()
+        return {key: data for key, data in items if not key.startswith(NO_RESULTS)}
+
+    def flush(self) -> None:
+        """Remove everything, as `Huey.flush` does, but the code of tasks that are running."""
+        running = {task.message_name.rpartition("#")[2] for task in self.running()}
+        kept = {key: self.storage.peek_data(key) for key in map(code_key, running - {""})}
+        super().flush()
+        self.storage.write(Batch(results=[(k, v) for k, v in kept.items() if v is not EmptyData]))
+
+    def _pack(self, task: Task[Any]) -> None:
+        if self.durable:
+            self.courier.pack(task)
+        else:
+            task.message_name = type(task).message_name
+            task.carries = ""
 
 
 def open_storage(url: str, name: str) -> BaseStorage:

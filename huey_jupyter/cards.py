@@ -132,6 +132,14 @@ class Board:
                 self._idle[task] = None
         self._let_go()
 
+    def forget(self, tasks: Iterable[str]) -> int:
+        """Let go of cards that are over, save those that are held; return of how many."""
+        over = [t for t in tasks if t in self.cards and self.cards[t].terminal]
+        dropped = [task for task in over if self._drop(task)]
+        for task in dropped:
+            self._idle.pop(task, None)
+        return len(dropped)
+
     # --- keeping the books ---
 
     def _join(self, group: Group, card: Card, state: State) -> None:
@@ -159,17 +167,22 @@ class Board:
         while len(self._idle) > self.max_idle:
             task = next(iter(self._idle))
             del self._idle[task]
-            groups = self._groups_of.get(task, [])
-            if self._held[task] or any(self._held[group.id] for group in groups):
-                continue
-            self.by_state[self.cards.pop(task).state].pop(task, None)
-            self._changed_cards.pop(task, None)
-            self._groups_of.pop(task, None)
-            for group in groups:
-                group.let_go(task)
-                if group.gone == len(group.ids):
-                    del self.groups[group.id]
-                    self._changed_groups.pop(group.id, None)
+            self._drop(task)
+
+    def _drop(self, task: str) -> bool:
+        """Forget a card unless it is held; say whether it was forgotten."""
+        groups = self._groups_of.get(task, [])
+        if self._held[task] or any(self._held[group.id] for group in groups):
+            return False
+        self.by_state[self.cards.pop(task).state].pop(task, None)
+        self._changed_cards.pop(task, None)
+        self._groups_of.pop(task, None)
+        for group in groups:
+            group.let_go(task)
+            if group.gone == len(group.ids):
+                del self.groups[group.id]
+                self._changed_groups.pop(group.id, None)
+        return True
 
     def _mark(self, table: dict[str, int], key: str) -> None:
         self.version += 1

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import sys
 import weakref
 from collections.abc import Callable
-from types import ModuleType
+from functools import partial
 from typing import Any
 
 from huey.tasks import Run
-from huey_jupyter.replaced import Replaced
 
 Which = Callable[[], Run | None]
 """Tells the run that the calling code is part of; None where nothing is to be captured."""
@@ -26,7 +24,8 @@ class Router(io.TextIOBase):
     """
 
     def __init__(self, base: Any, name: str, which: Which) -> None:
-        self.base = base
+        self.base = self._found = base
+        self.given: Any = self  # what the foreground finds in ``sys``
         self.stream_name = name
         self._which = which
         self._redirected: weakref.WeakKeyDictionary[Run, Any] = weakref.WeakKeyDictionary()
@@ -34,13 +33,18 @@ class Router(io.TextIOBase):
     def seen(self) -> Any:
         """Return the stream that the caller finds in ``sys``."""
         run = self._which()
-        return self.base if run is None else self._redirected.get(run, self)
+        return self.given if run is None else self._redirected.get(run, self)
+
+    def left(self) -> Any:
+        """Return the stream that the foreground is to find when this one is gone."""
+        return self._found if self.given is self else self.given
 
     def assign(self, stream: Any) -> None:
         """Take a stream that the caller puts into ``sys``: for its task alone if it is in one."""
         run = self._which()
         if run is None:
-            self.base = self.base if stream is self else stream
+            self.given = stream
+            self.base = self.left()
         elif stream is self or stream is self.base:
             self._redirected.pop(run, None)
         else:
@@ -118,16 +122,16 @@ def refuse_input(run: Run | None) -> None:
 class Streams:
     """Puts a router into each of the three places, and takes it out again.
 
-    Whoever asks ``sys`` for a stream in the foreground gets the one that is really there, and may
-    put another: ``redirect_stdout`` and ``%%capture`` see nothing of a task, and a task nothing of
-    them. The streams found are routed too, for a log handler that has held one since before.
+    Whoever asks ``sys`` for a kernel's stream in the foreground gets the one that is really there,
+    and may put another: ``redirect_stdout`` and ``%%capture`` see nothing of a task, and a task
+    nothing of them. That stream is routed too, for a log handler that has held it since before.
 
     :param which: tells whose output it is.
     """
 
     def __init__(self, which: Which) -> None:
         self._which = which
-        self._replaced = Replaced()
+        self._changed: list[Changed] = []
         self._routers: dict[str, Router] = {}
 
     def start(self) -> None:
@@ -138,35 +142,66 @@ class Streams:
                 kind = Keyboard if name == "stdin" else Router
                 self._routers[name] = kind(found, name, self._which)
         for name in self._routers.keys() & {"stdout", "stderr"}:
-            self._route(self._routers[name].base, name)
+            router = self._routers[name]
+            if self._change(router.base, write=_routed(type(router.base), name, self._which)):
+                router.given = router.base
         vars(sys).update(self._routers)
-        doors = {name: _door(router) for name, router in self._routers.items()}
-        self._found, self._kind = type(sys), type("sys", (type(sys),), doors)
-        _set_class(sys, self._kind)
+        self._change(sys, **{name: _door(router) for name, router in self._routers.items()})
 
     def stop(self) -> None:
         """Leave in each place the stream that the foreground sees there."""
-        self._replaced.give_back()
-        if type(sys) is self._kind:
-            _set_class(sys, self._found)
-            vars(sys).update({name: router.base for name, router in self._routers.items()})
+        while self._changed:
+            if self._changed.pop().give_back() is sys:
+                vars(sys).update({name: one.left() for name, one in self._routers.items()})
 
-    def _route(self, stream: Any, name: str) -> None:
-        """Have a stream itself hand to tasks what they write, by whatever way they came to it."""
-        plain = stream.write
+    def _change(self, owner: Any, **properties: property) -> bool:
+        """Give one object a class of its own; say whether it took it."""
+        try:
+            self._changed.append(Changed(owner, properties))
+        except TypeError:  # not of a class made in Python
+            return False
+        return True
 
-        def write(text: str) -> Any:
-            run = self._which()
-            return plain(text) if run is None else give(run, name, text)
 
-        with contextlib.suppress(AttributeError, TypeError):  # some take no attributes
-            self._replaced.put(stream, "write", write)
+class Changed:
+    """An object whose attributes are properties for a while.
+
+    IPython puts a `write` of its own onto the kernel's streams while a cell runs, and whoever
+    redirects assigns to ``sys``: a property sees both, where an attribute would be lost.
+    """
+
+    def __init__(self, owner: Any, properties: dict[str, property]) -> None:
+        self._owner = owner
+        self._found = type(owner)
+        self._kind = type(self._found.__name__, (self._found,), properties)
+        owner.__class__ = self._kind
+
+    def give_back(self) -> Any:
+        """Give the object its class back, and return it; None if somebody else has changed it."""
+        if type(self._owner) is not self._kind:
+            return None
+        self._owner.__class__ = self._found
+        return self._owner
+
+
+def _routed(kind: type, name: str, which: Which) -> property:
+    """Return the `write` of a stream, which in a task is the task's."""
+
+    plain: Callable[..., Any] = kind.write  # type: ignore[attr-defined]  # a stream has one
+
+    def get(stream: Any) -> Callable[[str], Any]:
+        run = which()
+        if run is not None:
+            return partial(give, run, name)
+        own: Callable[[str], Any] | None = vars(stream).get("write")
+        return own or partial(plain, stream)
+
+    def put(stream: Any, write: Callable[[str], Any]) -> None:
+        vars(stream)["write"] = write
+
+    return property(get, put, lambda stream: vars(stream).pop("write"))
 
 
 def _door(router: Router) -> property:
     """Return what stands for a stream in the class of ``sys``; `print` finds the router itself."""
     return property(lambda module: router.seen(), lambda module, stream: router.assign(stream))
-
-
-def _set_class(module: ModuleType, kind: type[ModuleType]) -> None:
-    module.__class__ = kind

@@ -109,6 +109,7 @@ class Tied:
             workers=order.workers, worker_type=order.kind
         )
         self._parent = os.getppid()
+        self._noted = Noted([signal.SIGINT, signal.SIGTERM])
         self._words: dict[str, Callable[[Any], Any]] = {
             "cancel": consumer.cancel,
             "kill": consumer.kill,
@@ -120,17 +121,18 @@ class Tied:
 
     def run(self) -> int:
         """Serve until the kernel's word or end, or a signal; return the exit code."""
-        with Noted([signal.SIGINT, signal.SIGTERM]) as noted:
+        with self._noted:
             self.consumer.start()
             self._say({"ready": os.getpid()})
             while self.consumer.running:
-                self._turn(noted)
+                self._turn()
         return 0 if self.consumer.failure is None else 1
 
-    def _turn(self, noted: Noted) -> None:
+    def _turn(self) -> None:
+        """Wait for something to happen, and see to it."""
         lines = [] if self.line is None else [self.line]
-        ready = wait([*lines, noted.socket], GLANCE)
-        number = noted.take()
+        ready = wait([*lines, self._noted.socket], GLANCE)
+        number = self._noted.take()
         if number is not None:
             self._stop_later(number == signal.SIGINT)
         elif self.line is not None and self.line in ready:
@@ -164,8 +166,12 @@ class Tied:
 
     def _stop_later(self, graceful: bool) -> None:
         """Stop, in a thread: what runs can be cancelled meanwhile."""
-        stop = threading.Thread(target=self.consumer.stop, args=(graceful,), name="huey stop")
-        stop.start()
+
+        def stop() -> None:
+            self.consumer.stop(graceful)
+            self._noted.wake()
+
+        threading.Thread(target=stop, name="huey stop").start()
 
     def _say(self, message: dict[str, Any]) -> None:
         if self.line is not None:

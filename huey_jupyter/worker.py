@@ -9,6 +9,7 @@ from typing import Any
 from huey.exceptions import ConfigurationError
 from huey_jupyter.backends import NotebookHuey
 from huey_jupyter.capture import Capture
+from huey_jupyter.descriptors import Descriptors
 from huey_jupyter.reprs import Storyteller
 
 
@@ -58,14 +59,15 @@ def open_huey(url: str, name: str) -> NotebookHuey:
 def furnished(huey: NotebookHuey) -> Iterator[None]:
     """Have a shell around the tasks, which shows as the notebook does what they display."""
     ip = make_shell()
-    capture = Capture(ip)
+    capture, descriptors = Capture(ip), Descriptors(huey)
     capture.start()
+    descriptors.start()
     huey.post_execute("huey_jupyter")(Storyteller(ip))
-    # Here come the file descriptors and figures of process workers.
     try:
         yield
     finally:
         huey.unregister_post_execute("huey_jupyter")
+        descriptors.stop()
         capture.stop()
 
 

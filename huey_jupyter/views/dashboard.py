@@ -16,7 +16,7 @@ from huey_jupyter.views.render import render
 
 ROOM: Final = 7.0  # percent of a lane from which a stretch says what it is
 LEAST: Final = 0.6  # percent of a lane: what is shorter is drawn so long
-GRAIN: Final = {True: 0.5, False: 1.5}  # seconds that are drawn as one; coarser in what is saved
+GRAIN: Final = {True: 1.5, False: 2.5}  # seconds that are drawn as one; coarser in what is saved
 BAR_SECONDS: Final = 2
 HEIGHT: Final = 40  # pixels of the highest bar
 SPARKS: Final = "▁▂▃▄▅▆▇█"
@@ -25,13 +25,14 @@ INDENT: Final = "  "
 
 
 class Stretch(NamedTuple):
-    """A piece of a lane: a run, or several, or (without tone) nothing. `width` is in percent."""
+    """A run on a lane, or several drawn as one; `gap` before it and `width` are in percent."""
 
     key: str
+    gap: float
     width: float
-    tone: str = ""
-    text: str = ""
-    title: str = ""
+    tone: str
+    text: str
+    title: str
 
 
 class Row(NamedTuple):
@@ -116,20 +117,17 @@ def _stretches(lane: Lane, now: float, live: bool) -> Iterator[Stretch]:
         end = now if segment.end is None else segment.end
         right = min(100 * (1 - (now - end) / MINUTE), 100.0)
         width = max(right - left, LEAST)
-        key = f"{segment.start:.2f}"
-        if left > place:
-            yield Stretch(f"to{key}", left - place)
-        yield _stretch(key, width, segment, end)
+        yield _stretch(left - place, width, segment, end)
         place = left + width
         if place >= 100:
             return
 
 
-def _stretch(key: str, width: float, segment: Segment, end: float) -> Stretch:
+def _stretch(gap: float, width: float, segment: Segment, end: float) -> Stretch:
     what = segment.title if segment.runs == 1 else f"{segment.runs:,} tasks"
     title = f"{what} · {segment.state.word} · {words.duration(end - segment.start)}"
     text = what if width >= ROOM else ""
-    return Stretch(key, width, words.tone(segment.state), text, title)
+    return Stretch(f"{segment.start:.2f}", gap, width, words.tone(segment.state), text, title)
 
 
 def _coarse(segments: list[Segment], grain: float) -> Iterator[Segment]:

@@ -178,7 +178,7 @@ def _runs(squares: list[Square]) -> Iterator[Square]:
 
 def _values(group: Group, cards: list[Card]) -> list[tuple[str, str]]:
     """Return arguments and value of each task, when all are done and fit a row."""
-    if not group.terminal or len(cards) > MAX_VALUES:
+    if not group.terminal or group.size > MAX_VALUES:
         return []
     rows = [(card.args, text_of((card.value or {}).get("text/plain"))) for card in cards]
     fits = all(value and "\n" not in value and len(value) <= SHORT for _, value in rows)
