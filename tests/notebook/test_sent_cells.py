@@ -15,8 +15,9 @@ from waiting import PATIENCE
 from huey.exceptions import TaskException
 from huey_jupyter import envelope
 from huey_jupyter.backends import NotebookHuey
-from huey_jupyter.cells import Snapshot, send_cell, take_made
+from huey_jupyter.cells import Snapshot, compile_cell
 from huey_jupyter.shipping import CannotTravel
+from huey_jupyter.work import Work, take_made
 
 SHELL = """
 from IPython.core.interactiveshell import InteractiveShell
@@ -49,8 +50,9 @@ class Sent:
         self.sender = sender
         names = sender.names
         self.snapshot = Snapshot(names)
-        sent = send_cell(sender.huey.courier, sender.ip, text, "%%huey_task", names)
-        task = sender.huey.sent_cell.s(sent, "the label", retries, retries=retries)
+        cell = compile_cell(sender.ip, text, "%%huey_task")
+        work = Work(cell, self.snapshot, sender.huey.courier)
+        task = sender.huey.cell.s(work, "the label", retries, retries=retries)
         self.result = sender.huey.enqueue(task)
 
     def value(self) -> Any:
