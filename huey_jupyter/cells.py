@@ -28,6 +28,8 @@ _snapshot_numbers = itertools.count(1)
 
 MADE = "made:"  # before the keys of what sent cells have made
 
+SENT_CELL = f"{__name__}.sent_cell"  # the task of a cell that runs in another process
+
 _LEAVING = ("exit", "quit")
 _VALUE = "__huey_value__"  # the name that a cell's last expression is bound to while it runs
 
@@ -43,6 +45,7 @@ class Cell:
     code: CodeType
     text: str = ""
     filename: str = ""
+    flags: int = 0
 
     def run(self, namespace: dict[str, Any]) -> Any:
         """Execute the cell in ``namespace``; return the last expression's value."""
@@ -74,7 +77,7 @@ def _compile(tree: ast.Module, text: str, filename: str, flags: int) -> Cell:
         tree.body[-1] = ast.fix_missing_locations(ast.copy_location(bound, last))
     flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     code = compile(tree, filename, "exec", flags, dont_inherit=True)
-    return Cell(code, text, filename)
+    return Cell(code, text, filename, flags)
 
 
 def ends_in_semicolon(text: str) -> bool:
@@ -116,14 +119,14 @@ class Snapshot:
         self.names = dict(names)
         self.number = next(_snapshot_numbers)
         self.made: dict[str, Any] = {}
-        self._notebook = names
+        self.notebook = names
         self._namespace: dict[str, Any] = {}
 
     def run(self, cell: Cell) -> Any:
         """Run the cell on a copy of the names; each try begins with the same."""
         namespace = dict(self.names)
         for name, bound in self.names.items():
-            if isinstance(bound, FunctionType) and bound.__globals__ is self._notebook:
+            if isinstance(bound, FunctionType) and bound.__globals__ is self.notebook:
                 namespace[name] = rebind(bound, namespace)
             elif name in _LEAVING:  # the kernel's own would end the kernel
                 namespace[name] = _leave
@@ -148,7 +151,7 @@ class Snapshot:
         made = {n: v for n, v in self.made.items() if wanted is None or n in wanted}
         kept = []
         for name, bound in made.items():
-            now = self._notebook.get(name, MISSING)
+            now = self.notebook.get(name, MISSING)
             last, number = brought.get(name, (MISSING, 0))
             if now is last and last is not MISSING:
                 if number < self.number:
@@ -161,8 +164,8 @@ class Snapshot:
 
     def _bind(self, name: str, bound: Any, brought: Brought) -> None:
         if isinstance(bound, FunctionType) and bound.__globals__ is self._namespace:
-            bound = rebind(bound, self._notebook)
-        self._notebook[name] = bound
+            bound = rebind(bound, self.notebook)
+        self.notebook[name] = bound
         brought[name] = (bound, self.number)
 
     def forget(self) -> None:
@@ -237,19 +240,29 @@ def send_cell(courier: Courier, ip: Any, source: str, line: str, names: dict[str
     :raises SyntaxError: if the text is not Python.
     :raises CannotTravel: if something that it needs cannot be sent; then nothing is.
     """
-    cell = compile_cell(ip, source, line)
+    return _send(courier, compile_cell(ip, source, line), names, names)
+
+
+def send_waiting(courier: Courier, snapshot: Snapshot, cell: Cell) -> SentCell:
+    """Return a cell as it travels that was to run in this process; see `send_cell`."""
+    return _send(courier, cell, snapshot.names, snapshot.notebook)
+
+
+def _send(
+    courier: Courier, cell: Cell, names: dict[str, Any], notebook: dict[str, Any]
+) -> SentCell:
     needed = needed_names(ast.parse(cell.text))
     sent = {n: names[n] for n in sorted(needed & names.keys()) if n not in _LEAVING}
     with courier.parcel():
         try:
-            data = courier.pack_names(Made(sent, _anchor(names), {}), cell.filename)
+            data = courier.pack_names(Made(sent, _anchor(notebook), {}), cell.filename)
         except Exception as error:
             inspect_code(cell.code, sent, courier.weigh).refuse("the cell")
             why = f"{type(error).__name__}: {error}"
             raise CannotTravel(f"the cell cannot be sent to a worker: {why}") from error
     large = len(data) >= LARGE
     carries = inspect_code(cell.code, sent, courier.weigh).carries if large else ""
-    return SentCell(cell.text, cell.filename, ip.compile.flags, data, carries)
+    return SentCell(cell.text, cell.filename, cell.flags, data, carries)
 
 
 def register_sent_cells(courier: Courier) -> TaskWrapper[..., Any]:
@@ -284,7 +297,7 @@ def _run_sent(courier: Courier, sent: SentCell) -> tuple[Any, dict[str, Any], di
 
     :returns: its value, its namespace, and what it bound there.
     """
-    came: Made = courier.unpack_names(sent.names)
+    came: Made = courier.unpack_names(sent.names, to_worker=True)
     namespace = came.anchor.__globals__
     namespace.update({"__name__": "__main__", **dict.fromkeys(_LEAVING, _leave), **came.names})
     given = dict(namespace)

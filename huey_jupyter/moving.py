@@ -16,7 +16,7 @@ from huey.storage import BaseStorage, Batch
 from huey.storage.base import CHORD, CHORD_DONE, LIMIT, LOCK, Join
 from huey.tasks import Task
 from huey.utils import from_timestamp
-from huey_jupyter.cells import MADE
+from huey_jupyter.cells import MADE, SENT_CELL, Snapshot, send_waiting
 from huey_jupyter.shipping import CODE, Courier, Parcel, Postbox, explain
 
 _PERIODIC = "periodic:"
@@ -162,12 +162,20 @@ class Freight:
             return data, message
         if self.new.keeps_objects:
             return message, message
-        task = self.huey.registry.create_task(message)
+        task = self.huey.registry.create_task(self._cell_by_value(message))
         packed = _Repacking(self.courier, self.huey).create_message(task)
         try:
             return self._write.serialize(packed), packed
         except Exception as error:
             raise explain(task, self.courier, error) from error
+
+    def _cell_by_value(self, message: Message) -> Message:
+        """Return the message of a cell that was to run here as that of a sent one."""
+        snapshot, *rest = message.args or (None,)
+        if not isinstance(snapshot, Snapshot):
+            return message
+        sent = send_waiting(self.courier, snapshot, rest.pop(0))
+        return message._replace(name=SENT_CELL, args=(sent, *rest))
 
     def _joins(self, message: Message) -> Iterator[Join]:
         """Yield what is known already of the chords that a message has to do with."""

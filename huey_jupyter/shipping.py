@@ -134,12 +134,13 @@ class Courier:
         raw = _dump(self, data, found)
         return envelope.seal(pickle.dumps(_sources(found)) + raw)
 
-    def unpack_names(self, data: bytes) -> Any:
+    def unpack_names(self, data: bytes, *, to_worker: bool = False) -> Any:
         """Return the object that `pack_names` was given.
 
+        :param to_worker: it is on the way to a worker.
         :raises UnreadableMessage: if it is from another Python.
         """
-        stream = io.BytesIO(envelope.unseal(data))
+        stream = io.BytesIO(envelope.unseal(data, to_worker=to_worker))
         _show_sources(pickle.load(stream))  # noqa: S301 - as every queue of ours
         with self._reading([], ""):
             return _Unpickler(stream).load()
@@ -191,7 +192,7 @@ class Courier:
             raise UnreadableMessage(
                 f"the code of {name} is not in the storage any more: run its cell and call it again"
             )
-        stream = io.BytesIO(envelope.unseal(data))
+        stream = io.BytesIO(envelope.unseal(data, to_worker=True))
         _show_sources(pickle.load(stream))  # noqa: S301 - as every queue of ours
         found: list[TaskWrapper[..., Any]] = []
         with self._reading(found, key):
@@ -338,7 +339,7 @@ def check_python(huey: Huey) -> None:
     if python is not None and python != envelope.PYTHON:
         raise ConfigurationError(
             f"the queue {huey.name!r} is served from Python {python}: "
-            f"{envelope.wrong_python(python)}"
+            f"{envelope.wrong_python(python, python)}"
         )
 
 

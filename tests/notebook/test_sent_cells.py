@@ -13,9 +13,17 @@ from notebook_worker import worker_for
 from waiting import PATIENCE
 
 from huey.exceptions import TaskException
+from huey.tasks import TaskWrapper
 from huey_jupyter import envelope
 from huey_jupyter.backends import NotebookHuey
-from huey_jupyter.cells import Snapshot, send_cell, take_made
+from huey_jupyter.cells import (
+    CellTask,
+    Snapshot,
+    compile_cell,
+    run_cell,
+    send_cell,
+    take_made,
+)
 from huey_jupyter.shipping import CannotTravel
 
 SHELL = """
@@ -316,6 +324,27 @@ def test_workers_in_this_process_run_sent_cells_too(alone: Sender) -> None:
 
     assert alone.names["k"] == 5
     assert isinstance(alone.names["helper"], FunctionType)
+
+
+def test_a_cell_that_waits_in_memory_moves_along(ip: Any, tmp_path: Path) -> None:
+    huey = NotebookHuey("demo")
+    sender = Sender(ip, huey)
+    run_here = TaskWrapper(huey, run_cell, name="cell", task_base=CellTask)
+    sender.run("k = 2\ndef helper(): return k")
+    snapshot = Snapshot(sender.names)
+    cell = compile_cell(ip, "k = 5\nhelper()")
+    result = huey.enqueue(run_here.s(snapshot, cell, "the label", 0))
+
+    huey.move_to(f"sqlite:{tmp_path}/queue.db", move=True)
+    with worker_for(huey, tmp_path / "elsewhere"):
+        assert result.get(blocking=True, timeout=PATIENCE) == 5
+    made = take_made(huey.courier, result.id)
+    assert made is not None
+    snapshot.receive(made)
+
+    assert snapshot.bring_back(None, {}) == ([], [])
+    assert sender.names["k"] == 5
+    huey.storage.close()
 
 
 def test_exit_ends_the_cell_and_not_its_worker(sender: Sender) -> None:
