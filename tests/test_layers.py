@@ -37,7 +37,7 @@ NOTEBOOK = """
     views.*
     reprs display watch
     envelope baggage needs
-    shipping cells moving
+    pickles shipping cells moving
     backends workers
     session
     magics
