@@ -38,6 +38,14 @@ def unseal(data: bytes, *, to_worker: bool = False) -> bytes:
     return rest
 
 
+def task_in(data: bytes) -> str:
+    """Return the id of the task that an envelope names, empty if there is none."""
+    if not data.startswith(_MARK):
+        return ""
+    task_id: str = json.loads(data[len(_MARK) :].partition(b"\n")[0])[1]
+    return task_id
+
+
 def wrong_python(python: str, worker: str) -> str:
     """Say why what another Python has sent cannot be read here, and what to do.
 

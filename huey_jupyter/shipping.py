@@ -156,7 +156,13 @@ class Courier:
 
         :raises UnreadableMessage: if there is code in it of another Python.
         """
-        return load(self, io.BytesIO(envelope.unseal(data)))
+        stream = io.BytesIO(envelope.unseal(data))
+        try:
+            return load(self, stream)
+        except Exception as error:
+            if not envelope.task_in(data):
+                raise
+            raise _unloadable("an argument", error, envelope.task_in(data)) from error
 
     def find(self, name: str) -> type[Task[Any]] | None:
         """Return the task class that a message names, None if it names no code.
@@ -178,7 +184,12 @@ class Courier:
         key, _, number = rest.partition(".")
         with self._lock:
             if key not in self._loaded:
-                self._load(key, base)
+                try:
+                    self._load(key, base)
+                except UnreadableMessage:
+                    raise
+                except Exception as error:
+                    raise _unloadable(f"the code of {base}", error) from error
             self._loaded.move_to_end(key)
             return self._loaded[key][0][int(number or 0)]
 
@@ -292,6 +303,15 @@ def explain(task: Task[Any], courier: Courier, error: Exception) -> CannotTravel
                     f"{name} of {one.name} cannot be sent to a worker: it is {what}"
                 )
     return CannotTravel(f"{task.name} cannot be sent to a worker: {type(error).__name__}: {error}")
+
+
+def _unloadable(what: str, error: Exception, task_id: str | None = None) -> UnreadableMessage:
+    cure = ""
+    if isinstance(error, ModuleNotFoundError):
+        cure = ": install it where the worker runs, or have it on the worker's PYTHONPATH"
+    return UnreadableMessage(
+        f"{what} cannot be loaded here: {type(error).__name__}: {error}{cure}", task_id
+    )
 
 
 def carried(task: Task[Any], size: int) -> str:

@@ -61,5 +61,6 @@ SLOW = (
     *("test_consumer_options", "test_consumer_process", "test_greenlet_workers"),
     *("test_process_workers", "test_crash_points", "test_history", "test_docs", "test_table"),
     *("test_examples", "test_chords", "test_bad_input", "test_await", "test_session"),
+    *("test_shipping", "test_sent_cells", "test_moving"),
     *("test_cells", "test_file", "test_cancel", "test_asyncio_workers"),
 )
