@@ -175,7 +175,7 @@ class Handing:
                 ready = all(card.state is State.done for card in cards)
             if failed is not None:
                 self.drop(later.task_id, f"{failed.title} ({failed.short}) is not done")
-            elif ready and self._later.pop(later.task_id, None):
+            elif ready and self._later.pop(later.task_id, None) is not None:
                 self._start(later)
 
     def drop(self, task_id: str, why: str = "") -> bool:

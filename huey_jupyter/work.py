@@ -212,7 +212,7 @@ def _run_sent(courier: Courier, sent: SentCell) -> tuple[Any, dict[str, Any], di
 
     :returns: its value, its namespace, and what it bound there.
     """
-    came: Made = courier.unpack_names(sent.names)
+    came: Made = courier.unpack_names(sent.names, to_worker=True)
     namespace = came.anchor.__globals__
     namespace.update({"__name__": "__main__", **dict.fromkeys(LEAVING, leave), **came.names})
     given = dict(namespace)

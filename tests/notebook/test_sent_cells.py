@@ -320,6 +320,20 @@ def test_workers_in_this_process_run_sent_cells_too(alone: Sender) -> None:
     assert isinstance(alone.names["helper"], FunctionType)
 
 
+def test_a_cell_that_waits_in_memory_moves_along(ip: Any, tmp_path: Path) -> None:
+    huey = NotebookHuey("demo")
+    sender = Sender(ip, huey)
+    sender.run("k = 2\ndef helper(): return k")
+    sent = sender.send("k = 5\nhelper()")
+
+    huey.move_to(f"sqlite:{tmp_path}/queue.db", move=True)
+    with worker_for(huey, tmp_path / "elsewhere"):
+        assert sent.bring_back() == ([], [])
+    assert sent.value() == 5
+    assert sender.names["k"] == 5
+    huey.storage.close()
+
+
 def test_exit_ends_the_cell_and_not_its_worker(sender: Sender) -> None:
     with pytest.raises(TaskException, match="SystemExit"):
         sender.send("exit()").value()
