@@ -25,7 +25,8 @@ from huey.exceptions import (
 from huey.lifecycle import Admission, Ending, Outcome, admit, judge
 from huey.locks import free_all
 from huey.results import BEHIND_A_FAILURE, SKIPPED, Error
-from huey.storage.base import Aside, Batch, Claim, Join
+from huey.revocations import revocation_key
+from huey.storage.base import Aside, Batch, Claim, Join, Seen
 from huey.tasks import Run, Task, running
 from huey.utils import from_timestamp, is_ctrl_c, normalize_time, printable
 
@@ -499,14 +500,37 @@ class Executor:
         host.finish(Batch(schedule=[(data, from_timestamp(when), task.priority)], events=events))
         huey.signals.send(S.SIGNAL_SCHEDULED, task)
 
+    def withdraw(self, task: Task[Any], seen: Seen) -> bool:
+        """End a task that waits; False if a worker has claimed it meanwhile.
+
+        :param seen: the message that carries it.
+        """
+        batch = self._not_run(task, S.SIGNAL_CANCELED, "withdrawn")
+        batch = batch._replace(clear=[task.id, revocation_key(task)])
+        withdrawn = self.huey.storage.withdraw(seen.data, batch, seen.place)
+        if withdrawn:
+            self._say_not_run(task, S.SIGNAL_CANCELED)
+        return withdrawn
+
     def _end(self, task: Task[Any], ending: str, host: Host) -> None:
-        events = self.huey.events.of(ending, task) + self._skip(task)
-        joins = self._joins(task.chord_config, SKIPPED)
-        forget = composition.done_with(task.chord_config)
-        endings = _endings(task, ending)
-        host.finish(Batch(endings=endings, events=events, joins=joins, forget=forget))
-        logger.warning("%s was not run: %s", task, ending)
-        self.huey.signals.send(ending, task)
+        host.finish(self._not_run(task, ending, ending))
+        self._say_not_run(task, ending)
+
+    def _not_run(self, task: Task[Any], kind: str, ending: str) -> Batch:
+        """Return what is to be written when a task ends that nobody has run.
+
+        :param kind: of the event.
+        """
+        return Batch(
+            endings=_endings(task, ending),
+            events=self.huey.events.of(kind, task) + self._skip(task),
+            joins=self._joins(task.chord_config, SKIPPED),
+            forget=composition.done_with(task.chord_config),
+        )
+
+    def _say_not_run(self, task: Task[Any], kind: str) -> None:
+        logger.warning("%s was not run: %s", task, kind)
+        self.huey.signals.send(kind, task)
 
     def _give_up(self, task: Task[Any], claim: Claim, host: Host) -> None:
         times = "once" if claim.deliveries == 1 else f"{claim.deliveries} times"

@@ -1,174 +1,194 @@
-"""One output that is live while its tasks run and plain HTML when they are done."""
+"""All places of the notebook where something is shown: live while it goes on, plain HTML after."""
 
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from huey.tasks import current_run
-from huey.utils import make_id
-from huey_jupyter.cards import Board, Changes, Group
-from huey_jupyter.views import card_html, card_text, group_html, group_text
-from huey_jupyter.views.widget import CardWidget
+from huey_jupyter.cards import Board, Changes
+from huey_jupyter.outputs import CardView, Output, Verbs, View
+from huey_jupyter.publisher import Publisher
+from huey_jupyter.views.widget import CardWidget, HubWidget, size_of
 
-# A page that was loaded anew does not know where an end belongs that is told as an update; its
-# widget goes on and shows the end, so the last outputs stay known with their widgets.
+# A page that was loaded anew does not know where an end belongs that is told as an update, and a
+# task may run again; so the last outputs stay known with their widgets.
 OUTPUTS_KEPT = 200
+
+DASHBOARD = "dashboard"
+LOOK_EVERY = 0.5  # seconds between two looks at a view that is not a card
 
 Verb = Callable[[str, str], None]
 """Called with what a button asks for and the id of the task."""
 
 
-class View:
-    """What one output shows: a card, or a group of them.
-
-    :param board: where the cards are; read under the lock of whoever calls.
-    :param key: id of the task or of the group.
-    """
-
-    def __init__(self, board: Board, key: str) -> None:
-        self.board = board
-        self.key = key
-
-    @property
-    def _group(self) -> Group | None:
-        return self.board.groups.get(self.key)
-
-    @property
-    def terminal(self) -> bool:
-        group = self._group
-        return self.board.card(self.key).terminal if group is None else group.terminal
-
-    def html(self, *, live: bool) -> str:
-        group, now = self._group, time.time()
-        if group is None:
-            return _sendable(card_html(self.board.card(self.key), now=now, live=live))
-        return _sendable(group_html(group, self.board.members(group), now=now, live=live))
-
-    def text(self) -> str:
-        group, now = self._group, time.time()
-        if group is None:
-            return _sendable(card_text(self.board.card(self.key), now))
-        return _sendable(group_text(group, self.board.members(group), now))
-
-    def bundle(self) -> dict[str, str]:
-        """Return the view as it is saved, with nothing that needs a kernel."""
-        return {"text/html": self.html(live=False), "text/plain": self.text()}
-
-
-def _sendable(text: str) -> str:
-    """Return a text without half characters, which no message can carry."""
-    return text.encode("utf-8", "replace").decode()
-
-
-class Output:
-    """One place in the notebook where a view was shown.
-
-    :param view: what it shows.
-    :param widget: its live widget.
-    """
-
-    def __init__(self, view: View, widget: CardWidget) -> None:
-        self.view = view
-        self.widget = widget
-        self.display_id = make_id()
-
-
 class Displays:
-    """All outputs that are live.
+    """All outputs.
 
     :param ip: the shell.
     :param board: where the cards are.
     :param lock: held while the board is read.
-    :param on_verb: called when a button is pressed, on any thread.
+    :param on_verb: called when a button is pressed, on any thread; it must not block.
+    :param verbs: what a card offers now; by default to be cancelled.
     """
 
-    def __init__(self, ip: Any, board: Board, lock: threading.RLock, on_verb: Verb) -> None:
+    def __init__(
+        self,
+        ip: Any,
+        board: Board,
+        lock: threading.RLock,
+        on_verb: Verb,
+        verbs: Verbs | None = None,
+    ) -> None:
         self.ip = ip
         self.board = board
         self.lock = lock
         self.on_verb = on_verb
+        self.verbs = verbs
         self.in_kernel = getattr(ip, "kernel", None) is not None
-        self._live: dict[str, list[Output]] = {}
+        self._outputs: dict[str, list[Output]] = {}
         self._over: deque[Output] = deque()
+        self._hub: HubWidget | None = None
+        self._publisher = Publisher(lock, self._replace)
+
+    # -- showing --------------------------------------------------------------------------------
 
     def show(self, key: str) -> None:
         """Show a card or a group where the running cell's output goes."""
-        with self.lock:
-            view = View(self.board, key)
-            bundle, terminal = view.bundle(), view.terminal
-            live = self.in_kernel and not terminal and current_run() is None
-            output = self._make_output(view) if live else None
-        if output is None:
-            self._publish(bundle)
-            return
-        mimebundle = output.widget._repr_mimebundle_() or {}
-        data = mimebundle[0] if isinstance(mimebundle, tuple) else mimebundle
-        self._publish({**data, **bundle}, display_id=output.display_id)
-        with self.lock:  # only now: an end must not be published before the beginning
-            self._live.setdefault(key, []).append(output)
-            self._touch(key)
+        self._show(Output(CardView(self.board, key, self.verbs), key))
+
+    def show_view(self, view: View, key: str = DASHBOARD) -> None:
+        """Show something that is not a card, and look twice a second how it is.
+
+        :param key: what its buttons name instead of a task.
+        """
+        self._show(Output(view, key, every=LOOK_EVERY))
 
     def say(self, text: str) -> None:
         """Show plain text where the running cell's output goes."""
         self._publish({"text/plain": text})
 
+    # -- keeping up to date ---------------------------------------------------------------------
+
     def publish(self, changes: Changes) -> None:
-        """Bring the outputs of what changed up to date; those that are over become plain HTML."""
+        """Bring the outputs of what changed up to date, soon."""
         changed = dict.fromkeys((*changes.groups, *changes.cards))
-        over = [output for output in list(self._over) if output.view.key in changed]
-        for key in changed:
-            for output in list(self._live.get(key, ())):
-                self._update(output)
-        for output in over:  # something was added: a note, or it runs again
-            self._show_end(output)
+        with self.lock:
+            outputs = [output for key in changed for output in self._outputs.get(key, ())]
+        if outputs:
+            self._publisher.note(outputs)
+
+    def settle(self) -> None:
+        """Turn what is over into plain HTML before the running cell ends."""
+        self._publisher.settle()
 
     def close(self) -> None:
         """Turn every live output into plain HTML as it is now."""
-        for outputs in list(self._live.values()):
-            for output in list(outputs):
-                self._end(output)
+        self._publisher.stop()
+        for output in [one for outputs in self._outputs.values() for one in outputs]:
+            if not output.over:
+                self._replace(output, final=True)
+        self._outputs.clear()
+        if self._hub is not None:
+            self._hub.close()
 
-    def _make_output(self, view: View) -> Output:
-        widget = CardWidget(html=view.html(live=True))
-        widget.on_verb(self.on_verb)
-        _answer_while_busy(widget)
-        self.board.hold(view.key)
-        return Output(view, widget)
+    # -- within ---------------------------------------------------------------------------------
 
-    def _update(self, output: Output) -> None:
+    def _show(self, output: Output) -> None:
         with self.lock:
-            terminal = output.view.terminal
-            html = "" if terminal else output.view.html(live=True)
-        if terminal:
-            self._end(output)
-        else:
-            output.widget.html = html
+            others = self._outputs.get(output.key, ())
+            output.run = max((other.run for other in others), default=0)
+            output.saved, terminal = output.bundle(), output.view.terminal
+        if not self.in_kernel or current_run() is not None:
+            self._publish(output.saved)
+            return
+        hub = self._open_hub()
+        data = output.saved if terminal else output.live_bundle(self._make_widget(output, hub))
+        self._publish(data, display_id=output.display_id)
+        with self.lock:  # only now: an end must not be published before the beginning
+            self._outputs.setdefault(output.key, []).append(output)
+            output.over = terminal
+            if terminal:
+                self._let_go(output)
+            else:
+                self.board.hold(output.key)
+        self._publisher.note([output])
+        if output.every:
+            self._publisher.watch(output)
 
-    def _end(self, output: Output) -> None:
-        key = output.view.key
+    def _open_hub(self) -> HubWidget:
         with self.lock:
-            outputs = self._live.get(key, [])
-            if output not in outputs:
-                return
-            outputs.remove(output)
-            if not outputs:
-                del self._live[key]
-        self._show_end(output)
+            if self._hub is None:
+                self._hub = HubWidget()
+                self._hub.on_verb(self._hear)
+                self._hub.on_missing(self._send_whole)
+                self._publisher.start(self._hub)
+            return self._hub
+
+    def _make_widget(self, output: Output, hub: HubWidget) -> CardWidget:
+        with self.lock:
+            html = output.view.html(live=True)
+        widget = CardWidget(html=html, key=output.key, hub=hub.name, run=output.run)
+        widget.on_verb(self._hear)
+        return widget
+
+    def _hear(self, verb: str, key: str) -> None:
+        self._publisher.hear(verb, key)
+        self.on_verb(verb, key)
+
+    def _send_whole(self, name: str) -> None:
+        """Send a card anew to a page that has missed something."""
+        with self.lock:
+            known = [output for outputs in self._outputs.values() for output in outputs]
+        for output in known:
+            if output.widget is not None and output.widget.name == name:
+                output.missed = True
+                self._publisher.note([output])
+
+    def _replace(self, output: Output, *, final: bool = False) -> int:
+        """Put in an output's place how it ended, or its widget where it began again.
+
+        :param final: take it for ended.
+        :returns: about how many bytes were sent.
+        """
+        with self.lock:
+            terminal, bundle = final or output.view.terminal, output.bundle()
+        if terminal == output.over and (not terminal or bundle == output.saved):
+            return 0
+        output.saved = data = bundle
+        if not terminal and self._hub is not None:
+            output.run += 1
+            data = output.live_bundle(output.widget or self._make_widget(output, self._hub))
+        self._publish(data, display_id=output.display_id, update=True)
+        if terminal != output.over:
+            self._keep_books(output, over=terminal)
+        return size_of(data)
+
+    def _keep_books(self, output: Output, *, over: bool) -> None:
+        with self.lock:
+            output.over = over
+            if over:
+                self.board.release(output.key)
+                self._let_go(output)
+            else:
+                self.board.hold(output.key)
+                self._over.remove(output)
+                self._publisher.note([output])
+
+    def _let_go(self, output: Output) -> None:
+        """Know one more output that is over, and the oldest of too many no more."""
         self._over.append(output)
-        if len(self._over) > OUTPUTS_KEPT:
-            self._over.popleft().widget.close()
-        with self.lock:
-            self.board.release(key)
-
-    def _show_end(self, output: Output) -> None:
-        with self.lock:
-            bundle = output.view.bundle()
-        output.widget.html = bundle["text/html"]
-        self._publish(bundle, display_id=output.display_id, update=True)
+        if len(self._over) <= OUTPUTS_KEPT:
+            return
+        oldest = self._over.popleft()
+        self._outputs[oldest.key].remove(oldest)
+        if not self._outputs[oldest.key]:
+            del self._outputs[oldest.key]
+            self._publisher.forget(oldest)
+        if oldest.widget is not None:
+            oldest.widget.close()
 
     def _publish(self, data: dict[str, Any], display_id: str = "", update: bool = False) -> None:
         transient = {"display_id": display_id} if display_id else {}
@@ -179,20 +199,3 @@ class Displays:
             self.ip.display_pub.publish(data=data, transient=transient, update=update)
         elif not update:
             print(data["text/plain"])
-
-    def _touch(self, key: str) -> None:
-        if key in self.board.groups:
-            self.board.group(key)
-        else:
-            self.board.touch(key)
-
-
-def _answer_while_busy(widget: CardWidget) -> None:
-    """Let the widget's buttons act while a cell runs, where the kernel has a way for it.
-
-    ipykernel 7.4 sends a widget's messages to the shell that made it, which is the busy one;
-    without that wish the front end's choice stands, a shell beside it.
-    """
-    comm = widget.comm
-    if hasattr(comm, "_reply_subshell_for"):
-        comm._reply_subshell_for = lambda data, default: default

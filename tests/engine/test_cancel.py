@@ -64,7 +64,7 @@ def test_a_waiting_task_that_is_cancelled_does_not_run(huey, work, story):
     assert ran == []
     with pytest.raises(TaskRevoked):
         result.get(blocking=True, timeout=PATIENCE)
-    assert story(result) == ["enqueued", "revoked"]
+    assert story(result) == ["enqueued", "canceled"]
 
 
 def test_a_running_task_ends_when_it_is_cancelled(endless, consumer, begun, story):

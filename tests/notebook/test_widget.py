@@ -99,9 +99,9 @@ def page(browser: Any) -> Iterator[Any]:
     page.set_content(
         PAGE.format(
             css=(STATIC / "card.css").read_text(encoding="utf-8"),
-            js=(STATIC / "card.js")
-            .read_text(encoding="utf-8")
-            .replace("export default", "const card ="),
+            js="".join(
+                (STATIC / name).read_text(encoding="utf-8") for name in ("live.js", "card.js")
+            ).replace("export default", "const card ="),
         )
     )
     page.wait_for_function("() => window.show")

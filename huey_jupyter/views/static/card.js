@@ -1,206 +1,44 @@
-// A card in the browser. The HTML comes from Python; here it is morphed into the page, so that focus,
-// selection, what is folded open and where one has scrolled stay as they are, ten times a second.
-// Clocks tick here, and clicks on a button go to Python as {verb, task}.
+// A card in the browser. Its news come through the hub, which knows all cards of the notebook.
+
+function initialize({ model }) {
+  let leave = null;
+  let gone = false;
+  const card = {
+    key: model.get("key"),
+    run: model.get("run"),
+    version: model.get("version"),
+    html: model.get("html"),
+    pictures: model.get("pictures"),
+    tell: ({ html, pictures }) => {
+      model.set("pictures", pictures); // here alone: the kernel knows it
+      model.set("html", html);
+    },
+  };
+  void hubOf(model).then((hub) => {
+    if (!gone) leave = hub.join(model.get("name"), card);
+  });
+  return () => {
+    gone = true;
+    leave?.();
+  };
+}
+
+// Some front ends make a model not before somebody asks for it; where none comes, the card stays as it is.
+function hubOf(model) {
+  const name = model.get("hub");
+  model.widget_manager?.get_model?.(name)?.catch?.(() => {});
+  return hubNamed(name).promise;
+}
 
 function render({ model, el }) {
-  const root = document.createElement("div");
-  root.className = "hj-root";
-  root.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take Enter and the arrow keys
-  el.append(root);
-
-  const update = () => {
-    const fresh = document.createElement("div");
-    fresh.innerHTML = model.get("html");
-    fillPictures(fresh, model.get("pictures"));
-    for (const fold of fresh.querySelectorAll("details")) fold.dataset.opens = fold.open;
-    const focused = root.contains(document.activeElement);
-    const sticking = [...root.querySelectorAll("[data-stick]")].filter(atBottom);
-    morphChildren(root, fresh);
-    for (const log of root.querySelectorAll("[data-stick]")) {
-      if (sticking.includes(log) || !log.dataset.seen) log.scrollTop = log.scrollHeight;
-      log.dataset.seen = "true";
-    }
-    if (focused && !root.contains(document.activeElement)) {
-      root.firstElementChild?.focus({ preventScroll: true });
-    }
-    tick(root);
-    for (const grid of root.querySelectorAll("[data-squares]")) drawSquares(grid);
-    showPicked(root);
-  };
-  const click = (event) => {
-    const button = event.target.closest("button");
-    if (!button || button.getAttribute("aria-disabled")) return;
-    if (button.dataset.verb) ask(button, model);
-    else pick(root, button);
-  };
-
-  root.addEventListener("click", click);
-  root.addEventListener("keydown", (event) => walk(root, event));
+  const live = mount(el, (message) => model.send(message));
+  const update = () => live.show(model.get("html"), model.get("pictures"));
   model.on("change:html", update);
-  const timer = setInterval(() => tick(root), 1000);
   update();
   return () => {
-    clearInterval(timer);
     model.off("change:html", update);
-    root.remove();
+    live.close();
   };
 }
 
-function ask(button, model) {
-  model.send({ verb: button.dataset.verb, task: button.dataset.task });
-  button.setAttribute("aria-disabled", "true"); // not `disabled`, which would throw the focus away
-  button.setAttribute("aria-busy", "true");
-  button.textContent = "asked…";
-}
-
-// --- morphing ---
-
-function morph(have, want) {
-  if (have.nodeType === Node.TEXT_NODE) {
-    if (have.data === want.data) return;
-    if (want.data.startsWith(have.data)) have.appendData(want.data.slice(have.data.length));
-    else have.data = want.data;
-  } else if (have.nodeType === Node.ELEMENT_NODE) {
-    morphAttributes(have, want);
-    if (!("picked" in have.dataset || "squares" in have.dataset)) morphChildren(have, want);
-  }
-}
-
-function morphAttributes(have, want) {
-  const kept = ["data-seen", "aria-pressed"];
-  if (have.localName === "details") {
-    // Python says how it opens; from then on it is the reader's, until Python says otherwise.
-    if (have.dataset.opens !== want.dataset.opens) have.open = want.open;
-    kept.push("open");
-  }
-  if ("picked" in have.dataset) kept.push("hidden");
-  for (const { name } of [...have.attributes]) {
-    if (!want.hasAttribute(name) && !kept.includes(name)) have.removeAttribute(name);
-  }
-  for (const { name, value } of want.attributes) {
-    if (have.getAttribute(name) !== value && !kept.includes(name)) have.setAttribute(name, value);
-  }
-}
-
-function morphChildren(have, want) {
-  const keyed = new Map();
-  for (const child of have.children) if (child.dataset.key) keyed.set(child.dataset.key, child);
-  const wanted = new Set([...want.children].map((child) => child.dataset.key));
-  let cursor = have.firstChild;
-  for (const next of [...want.childNodes]) {
-    const old = keyed.get(next.dataset?.key);
-    if (old) while (cursor !== old && cursor && !wanted.has(cursor.dataset?.key)) cursor = drop(cursor);
-    const match = old ?? cursor;
-    if (!match || !alike(match, next)) {
-      have.insertBefore(next, cursor);
-      continue;
-    }
-    if (match === cursor) cursor = cursor.nextSibling;
-    else have.insertBefore(match, cursor);
-    morph(match, next);
-  }
-  while (cursor) cursor = drop(cursor);
-}
-
-function alike(one, other) {
-  return one.nodeName === other.nodeName && one.dataset?.key === other.dataset?.key;
-}
-
-function drop(node) {
-  const next = node.nextSibling;
-  node.remove();
-  return next;
-}
-
-// A big picture travels once; the HTML names it.
-function fillPictures(fresh, pictures) {
-  for (const image of fresh.querySelectorAll("img[data-picture]")) {
-    image.src = pictures?.[image.dataset.picture] ?? "";
-  }
-}
-
-function atBottom(log) {
-  return log.scrollHeight - log.scrollTop - log.clientHeight < 8;
-}
-
-// --- clocks ---
-
-function tick(root) {
-  const now = Date.now() / 1000;
-  for (const time of root.querySelectorAll("time")) {
-    const { since, until } = time.dataset;
-    if (since) time.textContent = clock(now - since);
-    else if (until) time.textContent = clock(until - now);
-  }
-  for (const later of root.querySelectorAll("[data-after]")) {
-    later.hidden = now < Number(later.dataset.after);
-  }
-}
-
-function clock(seconds) {
-  const whole = Math.floor(Math.max(0, seconds));
-  const [days, hours] = [Math.floor(whole / 86400), Math.floor(whole / 3600) % 24];
-  const minutes = Math.floor(whole / 60) % 60;
-  const two = (number) => String(number).padStart(2, "0");
-  const small = `:${two(whole % 60)}`;
-  if (!days && !hours) return minutes + small;
-  return `${days ? `${days} d ` : ""}${hours}:${two(minutes)}${small}`;
-}
-
-// --- the squares of a group: one of them in the tab order, arrows move on, the chosen one is told ---
-
-// A square travels as a letter, which the legend explains, and how long the task took.
-function drawSquares(grid) {
-  const legend = JSON.parse(grid.dataset.legend);
-  const codes = grid.dataset.squares.split("|");
-  while (grid.children.length > codes.length) grid.lastChild.remove();
-  codes.forEach((code, index) => {
-    const square = grid.children[index] ?? grid.appendChild(newSquare(index));
-    if (square.dataset.code === code) return;
-    const [tone, shape, word] = legend[code[0]];
-    const spent = code.length > 1 ? ` · ${code.slice(1)}` : "";
-    square.dataset.code = code;
-    square.className = `hj-square hj-square-${tone}`;
-    square.textContent = shape;
-    square.title = `task ${index + 1} · ${word}${spent}`;
-    square.setAttribute("aria-label", square.title);
-  });
-}
-
-function newSquare(index) {
-  const square = document.createElement("button");
-  square.type = "button";
-  square.tabIndex = index ? -1 : 0;
-  return square;
-}
-
-function pick(root, square) {
-  const old = root.querySelector("[aria-pressed=true]");
-  old?.setAttribute("aria-pressed", "false");
-  if (old !== square) square.setAttribute("aria-pressed", "true");
-  showPicked(root);
-}
-
-function showPicked(root) {
-  const line = root.querySelector("[data-picked]");
-  if (!line) return;
-  const square = root.querySelector("[aria-pressed=true]");
-  line.hidden = !square;
-  const text = square ? square.title : "";
-  if (line.textContent !== text) line.textContent = text;
-}
-
-function walk(root, event) {
-  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-  const square = event.target.closest("[data-squares] > button");
-  if (!step || !square) return;
-  const squares = [...square.parentElement.children];
-  const next = squares[squares.indexOf(square) + step];
-  if (!next) return;
-  square.tabIndex = -1;
-  next.tabIndex = 0;
-  next.focus();
-  event.preventDefault();
-}
-
-export default { render };
+export default { initialize, render };
