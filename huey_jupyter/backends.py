@@ -40,7 +40,7 @@ class NotebookHuey(Huey):
     """A Huey for the whole life of a notebook: what is inside it can be swapped.
 
     :param name: the name of the queue.
-    :param url: where the queue is, see `parse_url`.
+    :param url: where the queue is, see `huey_jupyter.backends.parse_url`.
     """
 
     def __init__(self, name: str = "notebook", url: str = MEMORY) -> None:
@@ -82,7 +82,7 @@ class NotebookHuey(Huey):
 
         Values, endings and revocations come along. Stop the workers first.
 
-        :param url: where, see `parse_url`.
+        :param url: where, see `huey_jupyter.backends.parse_url`.
         :param move: take tasks along that wait or are scheduled; each is in the new place before
             it is taken from the old one.
         :param leave: leave them where they are. In memory they are lost, and their callers told.
