@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from huey_jupyter.cards import Board
+from huey_jupyter.hints import HOLDS, NO_WORKER
 from huey_jupyter.overview import Facts, overview
 from huey_jupyter.views import card_html, dashboard_html, group_html, status_html, tasks_html
 from huey_jupyter.views.offers import VERBS
-from huey_jupyter.views.words import HOLDS, NO_WORKER
 
 ROOT = Path(__file__).parent.parent
 STATIC = ROOT / "huey_jupyter" / "views" / "static"
