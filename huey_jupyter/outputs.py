@@ -129,7 +129,9 @@ class Output:
         """Return the view as it is saved, and which of its runs that is."""
         bundle = self.view.bundle()
         if self.run:
-            html = bundle["text/html"].replace(" data-task=", f' data-run="{self.run}" data-task=', 1)
+            html = bundle["text/html"].replace(
+                " data-task=", f' data-run="{self.run}" data-task=', 1
+            )
             bundle["text/html"] = html
         return bundle
 

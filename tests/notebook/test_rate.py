@@ -97,9 +97,7 @@ def published(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [m for m in messages if m["msg_type"] not in ("status", "execute_input")]
 
 
-def test_whatever_is_shown_ten_messages_a_second_are_enough(
-    kernel: Kernel, tmp_path: Path
-) -> None:
+def test_whatever_is_shown_ten_messages_a_second_are_enough(kernel: Kernel, tmp_path: Path) -> None:
     kernel.run("%load_ext huey_jupyter")
     for source in (GROUP, FLOOD, FAST):
         kernel.run(source)
