@@ -42,10 +42,12 @@ lint: ## ruff and mypy
 	@tools/setup fast
 	$(lint)
 
-bench: ## measure: how long from enqueue to result
+bench: ## measure: how long from enqueue to result, how quick a kernel stays
 	@tools/setup fast
 	@echo "== benchmarks.latency"
 	@$(RUN) benchmarks.latency
+	@echo "== benchmarks.kernel_latency"
+	@$(RUN) benchmarks.kernel_latency
 
 docs: ## the manual, in docs/_build/html; a warning is an error
 	@tools/setup docs

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from huey import storage as storages
 from huey.composition import chord, group, plan
 from huey.constants import AT_LEAST_ONCE, AT_MOST_ONCE, EmptyData
+from huey.control import Control
 from huey.coroutines import is_coroutine_function
 from huey.crontab import crontab
 from huey.events import EventLog
@@ -39,7 +40,7 @@ from huey.storage import (
     MemoryStorage,
     SqliteStorage,
 )
-from huey.storage.base import CHORD, CHORD_DONE, LIMIT, LOCK
+from huey.storage.base import CHORD, CHORD_DONE, LIMIT, LOCK, NOTHING
 from huey.tasks import Expires, PeriodicTask, Task, TaskWrapper
 from huey.utils import (
     also_named,
@@ -154,6 +155,7 @@ class Huey:
         self.revocations = Revocations(self)
         self.locks = Locks(self)
         self.inspection = Inspection(self)
+        self.control = Control(self)
         self.events = EventLog(self, events)
         self.executor = Executor(self)
         self.consumers: list[Consumer] = []
@@ -403,13 +405,15 @@ class Huey:
         For a pipeline, made by `Task.then`, it returns a `ResultGroup` with the result of each
         of its tasks; for a `group` a `ResultGroup`, for a `chord` a `ChordResult`.
         """
-        if not isinstance(task, Task):
-            return self._enqueue_whole(task)
-        batch = self.prepare([task])
+        return self._enqueue(task) if isinstance(task, Task) else self._enqueue_whole(task)
+
+    def _enqueue(self, task: Task[Any], before: Batch = NOTHING) -> Any:
+        """Put a task on the queue; in the same step, values and endings are cleared before."""
+        batch = self.prepare([task])._replace(clear=before.clear, endings=before.endings)
         self.signals.send(SIGNAL_ENQUEUED, task)  # first, or a worker's signal could overtake it
         if self._immediate:
-            self._run_now(batch)
-        elif batch.events:
+            self._run_here(batch)
+        elif batch.events or batch.clear:
             self.storage.write(batch)
         else:
             self.storage.enqueue(*batch.enqueue[0])
@@ -444,13 +448,13 @@ class Huey:
             for task in tasks:
                 self.signals.send(SIGNAL_ENQUEUED, task)
         if self._immediate:
-            self._run_now(batch)
+            self._run_here(batch)
         else:
             self.storage.write(batch)
 
-    def _run_now(self, batch: Batch) -> None:
+    def _run_here(self, batch: Batch) -> None:
         """Run in this thread what would be put on the queue, and what follows from it."""
-        self.storage.append_events(batch.events)
+        self.storage.write(batch._replace(enqueue=()))
         messages = deque(data for data, _ in batch.enqueue)
         while messages:
             host = Immediate(self)
@@ -472,7 +476,8 @@ class Huey:
             task.resolve_expires(utc=self.utc)
             items.append((self.serialize_task(task), task.priority))
             if self.events.enabled:
-                known = {**task.describe(), **facts}
+                carries = {"carries": task.carries} if task.carries else {}
+                known = {**carries, **task.describe(), **facts}
                 events += self.events.of("enqueued", task, retries=task.retries, **known)
         return Batch(enqueue=items, events=events)
 
@@ -624,12 +629,41 @@ class Huey:
 
     def cancel(self, task_id: str) -> bool:
         """Stop a task, see `Result.cancel`."""
-        if Result(self, Task(id=task_id)).is_ready():
-            return False
-        # Revoked first: whether it is claimed, scheduled or tried again in this very moment, one
-        # of the two reaches it. The worker that ends it takes the revocation back.
-        self.revoke_by_id(task_id, revoke_once=True)
-        return any(consumer.cancel(task_id) for consumer in list(self.consumers))
+        _, running = self.control.cancel([task_id])
+        return bool(running)
+
+    def cancel_many(self, task_ids: Iterable[str]) -> int:
+        """Stop tasks, with one look through queue and schedule; return how many were not over."""
+        count, _ = self.control.cancel(task_ids)
+        return count
+
+    def run_now(self, task_id: str) -> bool:
+        """Put a task that is scheduled, say for a retry, onto the queue; False if it is not.
+
+        It stays the same task, with its priority, its retries and what follows it.
+        """
+        return self.control.run_now(task_id)
+
+    def run_again(
+        self,
+        task: Task[R],
+        eta: datetime.datetime | None = None,
+        delay: float | None = None,
+    ) -> Result[R]:
+        """Enqueue a task that has ended once more, under the same id; return what `enqueue` does.
+
+        Its value, how it ended and its revocation are gone from then on, and so are those of the
+        tasks that follow it, so that whoever reads the result waits for the new one. A `Result`
+        that has read the old value keeps it until `Result.reset`. A chord of which the task was
+        part counts it once and is not changed.
+
+        :param task: as it was enqueued, with all its retries, such as ``result.task``.
+        :param eta: time before which it must not run; a naive one is local time.
+        :param delay: that time in seconds from now.
+        :raises HueyException: if it has not ended, or gets values of a chord that are gone.
+        """
+        result: Result[R] = self.control.run_again(task, eta, delay)
+        return result
 
     # -- revoking -----------------------------------------------------------------------------
 

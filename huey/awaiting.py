@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -26,6 +26,12 @@ POLL = (0.005, 1.15, 1.0)
 
 OUTAGE = 60.0  # seconds for which the storage may be away while somebody waits
 PAUSE = 0.1  # seconds between two attempts meanwhile
+
+
+TICK = 0.1  # seconds after which an event loop looks around, see `ticking`
+
+ONE_GOES_ON = "no longer waiting; the task goes on: cancel() stops it"
+ALL_GO_ON = "no longer waiting; the tasks go on: cancel() stops them"
 
 
 class Awaited(Protocol):
@@ -118,6 +124,65 @@ class Endurance:
         return self._is_outage(error) and now < self._since + OUTAGE
 
 
+@contextmanager
+def interruptible(text: str) -> Iterator[None]:
+    """Wait inside; an interrupt ends it with a message that says what it did not end."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(text) from None
+
+
+@contextmanager
+def cancellable(text: str) -> Iterator[None]:
+    """Do the same in an event loop, where a notebook's interrupt comes as a cancellation."""
+    import asyncio
+
+    with ticking(asyncio.get_running_loop()):
+        try:
+            yield
+        except asyncio.CancelledError as error:
+            if error.args in ((), (ONE_GOES_ON,)):  # else somebody has said why
+                error.args = (text,)
+            raise
+
+
+class _Ticker:
+    """Wakes an event loop again and again, for as many as want that."""
+
+    def __init__(self, loop: Any) -> None:
+        self._loop = loop
+        self.count = 0
+        self.tick()
+
+    def tick(self) -> None:
+        self._handle = self._loop.call_later(TICK, self.tick)
+
+    def stop(self) -> None:
+        self._handle.cancel()
+
+
+_tickers: dict[Any, _Ticker] = {}  # by event loop, while somebody waits in it
+
+
+@contextmanager
+def ticking(loop: Any) -> Iterator[None]:
+    """Have an event loop look around ten times a second.
+
+    A kernel's handler of the interrupt asks the loop to cancel what is awaited. A loop that
+    sleeps does not notice before it wakes by itself.
+    """
+    ticker = _tickers.get(loop) or _tickers.setdefault(loop, _Ticker(loop))
+    ticker.count += 1
+    try:
+        yield
+    finally:
+        ticker.count -= 1
+        if not ticker.count:
+            _tickers.pop(loop, None)
+            ticker.stop()
+
+
 async def until(
     look: Callable[[], bool],
     awaited: Awaited,
@@ -173,7 +238,7 @@ class Completed(Generic[A]):
 
     def __iter__(self) -> Iterator[A]:
         arrived: queue.SimpleQueue[A] = queue.SimpleQueue()
-        with _Watch() as watch:
+        with interruptible(ALL_GO_ON), _Watch() as watch:
             pauses = self._listen(watch, lambda result: partial(arrived.put, result))
             pending = dict.fromkeys(self._results)
             look = list(pending)
@@ -197,7 +262,7 @@ class Completed(Generic[A]):
         def call_for(result: A) -> Callable[[], object]:
             return partial(_call_in, loop, partial(arrived.put_nowait, result))
 
-        with _Watch() as watch:
+        with cancellable(ALL_GO_ON), _Watch() as watch:
             pauses = await loop.run_in_executor(None, self._listen, watch, call_for)
             pending = dict.fromkeys(self._results)
             look = list(pending)

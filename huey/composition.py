@@ -189,6 +189,14 @@ def gathered(config: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "forget": config["gather"][0]}
 
 
+def apart(config: Any) -> Any:
+    """Return the ``chord_config`` of a task whose chord has counted it already."""
+    config = understood(config)
+    if not isinstance(config, dict):
+        return config
+    return {key: value for key, value in config.items() if key != "part"} or None
+
+
 def done_with(config: Any) -> list[str]:
     """Return the keys of chords whose values nobody needs once this task is over."""
     if not isinstance(config, dict):

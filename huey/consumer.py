@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ logger = logging.getLogger("huey.consumer")
 CLAIM_TIMEOUT = 1.0  # seconds that a worker waits for a message before it looks around
 MOVE_AT_ONCE = 1000  # due messages moved to the queue in one step
 FINISH_PATIENCE = 60.0  # seconds that a result is kept while the storage cannot be written
+PAUSE = 0.05  # seconds between two looks whether a pause is over
 CANCEL_PATIENCE = 0.5  # seconds a cancelled task has to notice, before it is interrupted
 STOP_PATIENCE = 5.0  # seconds an interrupted task has to end, before its worker is left behind
 
@@ -68,6 +70,8 @@ class Worker:
         self.slot = slot
         self.done = 0
         self.stopping = False
+        self.leaving = False  # after what it runs: there are too many of them
+        self.is_paused: Callable[[], bool] = _never
         self.most_deliveries = MOST_DELIVERIES
         self.run: Run | None = None
         self._pid = os.getpid()
@@ -84,13 +88,17 @@ class Worker:
             return False
         self._claim = claim
         try:
-            if not self.stopping:
+            if self._may_run():
                 self.huey.executor.receive(claim, self)
         finally:
             self.run = None
             self.done += 1
             self.release()  # what is still in hand was not finished, so somebody has to
         return True
+
+    def _may_run(self) -> bool:
+        """Say whether what was claimed is to be run: a word may have come while it waited."""
+        return not (self.stopping or self.leaving or self.is_paused())
 
     def call(self, run: Run, func: Callable[[], Any]) -> Tried:
         """Call a task's function; `interrupt` reaches it meanwhile."""
@@ -205,6 +213,11 @@ def _nothing() -> None:
     """Do nothing."""
 
 
+def _never() -> bool:
+    """Say no."""
+    return False
+
+
 class Scheduler:
     """Makes scheduled tasks due, enqueues periodic ones, and finds dead workers.
 
@@ -295,6 +308,7 @@ class Consumer:
         self.huey = huey
         self.options = Options(workers=workers, worker_type=worker_type, **options)
         self.failure: StorageError | None = None
+        self.paused = False
         self._tell_failure: Callable[[StorageError], None] = self._stop_for_failure
         self._noted: Noted | None = None
         self._make_anew(here=False)
@@ -306,14 +320,20 @@ class Consumer:
         self.scheduler = Scheduler(
             self.huey, self.options.scheduler_interval, self.options.periodic
         )
-        self.workers = [self._make_worker(n) for n in range(self.options.workers)]
+        self.places = {n: self._make_worker(n) for n in range(self.options.workers)}
         self._driver = make_driver(self, here)
 
     def _make_worker(
         self, n: int, caller: Caller | None = None, keeper: Timekeeper | None = None
     ) -> Worker:
         name, slot = f"{self.worker_type} {n + 1}", f"{self._number}.{n + 1}"
-        return Worker(self.huey, name, slot, caller, keeper)
+        worker = Worker(self.huey, name, slot, caller, keeper)
+        worker.most_deliveries = self.options.most_deliveries
+        worker.is_paused = self._is_paused
+        return worker
+
+    def _is_paused(self) -> bool:
+        return self.paused
 
     def __enter__(self) -> Consumer:
         self.start()
@@ -331,6 +351,11 @@ class Consumer:
     def worker_type(self) -> str:
         """The kind of its workers."""
         return self.options.worker_type
+
+    @property
+    def workers(self) -> list[Worker]:
+        """Its workers, those included that leave as soon as they have ended what they run."""
+        return list(self.places.values())
 
     @property
     def running(self) -> bool:
@@ -370,6 +395,36 @@ class Consumer:
         """
         return self._driver.cancel(task_id)
 
+    def kill(self, task_id: str) -> bool:
+        """End the worker process that runs a task; another one takes its place.
+
+        The task would run again, unless it was cancelled: then that is how it ends.
+
+        :returns: whether a process of this consumer was running it. Threads cannot be killed.
+        """
+        return self._driver.kill(task_id)
+
+    def pause(self) -> None:
+        """Have no task begun any more, until `resume`; what runs goes on.
+
+        Tasks still become due meanwhile. A consumer that is started anew is still paused.
+        """
+        self.paused = True
+        if self.running:
+            self._driver.pause()
+
+    def resume(self) -> None:
+        """Have tasks begun again."""
+        self.paused = False
+        if self.running:
+            self._driver.resume()
+
+    def resize(self, workers: int) -> None:
+        """Have so many workers from now on; one that is too many ends what it runs first."""
+        self.options = replace(self.options, workers=workers)
+        if self.running:
+            self._driver.resize(workers)
+
     def run(self, renew: Callable[[], None] | None = None) -> int:
         """Run until a signal: SIGINT lets running tasks end, SIGTERM interrupts them.
 
@@ -393,22 +448,31 @@ class Consumer:
 
     # -- for drivers --------------------------------------------------------------------------
 
-    def hire(self, n: int, caller: Caller, keeper: Timekeeper) -> Worker:
+    def hire(
+        self, n: int, caller: Caller | None = None, keeper: Timekeeper | None = None
+    ) -> Worker:
         """Put a fresh worker into place ``n`` and return it."""
-        self.workers[n] = self._make_worker(n, caller, keeper)
-        return self.workers[n]
+        worker = self.places[n] = self._make_worker(n, caller, keeper)
+        return worker
 
     def work(self, worker: Worker, stop: threading.Event) -> None:
-        """Step until ``stop`` is set, or until the worker has done its share."""
+        """Step until ``stop`` is set, the worker has to leave, or has done its share."""
         with contextlib.suppress(Exception):  # in an outage; the steps tell of it
             worker.register()
         self.huey.hooks["on_startup"].run()
         most = self.options.max_tasks
 
         def is_over() -> bool:
-            return stop.is_set() or (most is not None and worker.done >= most)
+            done = most is not None and worker.done >= most
+            return done or worker.leaving or stop.is_set()
 
-        repeat(worker.step, is_over, stop.wait, self._outage, self.fail)
+        def step() -> None:
+            if self.paused:
+                stop.wait(PAUSE)
+            else:
+                worker.step()
+
+        repeat(step, is_over, stop.wait, self._outage, self.fail)
         self.huey.hooks["on_shutdown"].run()
         with contextlib.suppress(Exception):
             worker.unregister()
@@ -450,7 +514,7 @@ class Consumer:
         except BaseException:
             self.huey.consumers.remove(self)
             raise
-        logger.info("started with %s %s workers", len(self.workers), self.worker_type)
+        logger.info("started with %s %s workers", len(self.places), self.worker_type)
 
     def _prepare_storage(self) -> None:
         """Do with the storage what the options say, before there is a worker."""

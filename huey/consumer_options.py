@@ -38,6 +38,7 @@ class Options:
     :param health_check_interval: seconds between two looks at threads. A process that dies is
         noticed at once.
     :param max_tasks: messages after which a worker makes way for a fresh one, None for never.
+    :param most_deliveries: how many workers may die of a message before it is set aside.
     :param shutdown_timeout: seconds that a graceful stop waits before it interrupts, None for as
         long as it takes.
     :param graceful_signal: ``INT`` or ``TERM``, which lets running tasks end; the other does not.
@@ -56,6 +57,7 @@ class Options:
     check_worker_health: bool = True
     health_check_interval: float = 10.0
     max_tasks: int | None = None
+    most_deliveries: int = 3
     shutdown_timeout: float | None = None
     graceful_signal: str = "INT"
     flush_locks: bool = False
@@ -65,6 +67,10 @@ class Options:
     def __post_init__(self) -> None:
         if not isinstance(self.workers, int) or self.workers < 1:
             raise ConfigurationError(f"a consumer needs at least 1 worker, not {self.workers!r}")
+        if not isinstance(self.most_deliveries, int) or self.most_deliveries < 1:
+            raise ConfigurationError(
+                f"most_deliveries is a whole number of 1 or more, not {self.most_deliveries!r}"
+            )
         _one_of("worker_type", self.worker_type, WORKER_TYPES)
         _one_of("graceful_signal", self.graceful_signal, GRACEFUL_SIGNALS)
         if self.backoff is not None and self.backoff < 1:
@@ -101,7 +107,7 @@ def make_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="run nothing: exit 0 if the storage answers and has a living worker, else 1",
     )
-    _add_logging(parser.add_argument_group("logging"))
+    add_logging(parser.add_argument_group("logging"))
     _add_workers(parser.add_argument_group("workers"))
     _add_polling(parser.add_argument_group("polling, on storages that cannot wake a worker"))
     _add_scheduler(parser.add_argument_group("scheduler"))
@@ -112,7 +118,8 @@ def make_parser() -> argparse.ArgumentParser:
 _Group = argparse._ArgumentGroup
 
 
-def _add_logging(group: _Group) -> None:
+def add_logging(group: _Group) -> None:
+    """Add what `set_up_logging` understands."""
     group.add_argument("-l", "--logfile", metavar="FILE", help="log to a file, not to stderr")
     group.add_argument(
         "--log-format",
@@ -148,6 +155,13 @@ def _add_workers(group: _Group) -> None:
         type=int,
         metavar="COUNT",
         help="replace a worker by a fresh one after so many tasks",
+    )
+    group.add_argument(
+        *("-D", "--most-deliveries"),
+        type=int,
+        default=3,
+        metavar="COUNT",
+        help="set a task aside of which so many workers have died (default: 3)",
     )
 
 
@@ -221,6 +235,7 @@ def consumer_options(options: argparse.Namespace) -> dict[str, Any]:
         "check_worker_health": not options.disable_health_check,
         "health_check_interval": options.health_check_interval,
         "max_tasks": options.max_tasks,
+        "most_deliveries": options.most_deliveries,
         "shutdown_timeout": options.shutdown_timeout,
         "graceful_signal": options.graceful_signal,
         "flush_locks": options.flush_locks,

@@ -11,9 +11,9 @@ HueyException
     TaskTimeout                 raised inside a task whose time is over
     UnreadableMessage           a message that this consumer cannot turn into a task
     TaskException               the task failed; its subclasses: it will never have a value
-        TaskRevoked
         TaskExpired
         TaskCanceled
+            TaskRevoked
         TaskLockedOut
         WorkerLost
 
@@ -133,16 +133,16 @@ class TaskException(HueyException):
         return str(self.metadata.get("error", "unknown error"))
 
 
-class TaskRevoked(TaskException):
-    """The task was revoked before it began, so it will never have a value."""
-
-
 class TaskExpired(TaskException):
     """No worker was free before the task's ``expires``, so it was not run."""
 
 
 class TaskCanceled(TaskException):
     """The task was cancelled, by a hook, by itself or by ``Result.cancel()``."""
+
+
+class TaskRevoked(TaskCanceled):
+    """The task was revoked or cancelled before it began, so it will never have a value."""
 
 
 class TaskLockedOut(TaskException):

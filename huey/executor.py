@@ -25,7 +25,8 @@ from huey.exceptions import (
 from huey.lifecycle import Admission, Ending, Outcome, admit, judge
 from huey.locks import free_all
 from huey.results import BEHIND_A_FAILURE, SKIPPED, Error
-from huey.storage.base import Aside, Batch, Claim, Join
+from huey.revocations import revocation_key
+from huey.storage.base import Aside, Batch, Claim, Join, Seen
 from huey.tasks import Run, Task, running
 from huey.utils import from_timestamp, is_ctrl_c, normalize_time, printable
 
@@ -122,7 +123,9 @@ class Executor:
         except BaseException as error:  # unpickling may raise anything, SystemExit included
             self._set_aside(claim, error, host)
             return
-        if claim.deliveries >= (1 if self._at_most_once(task) else host.most_deliveries):
+        if claim.deliveries and self.huey.heed_revocation(task, self._now()):
+            self._end(task, "canceled", host)  # its worker died meanwhile, or was killed for that
+        elif claim.deliveries >= (1 if self._at_most_once(task) else host.most_deliveries):
             self._give_up(task, claim, host)
         else:
             self.huey.execute(task, host=host)
@@ -133,11 +136,17 @@ class Executor:
         endings, joins = [], []
         if isinstance(error, UnreadableMessage) and error.task_id:
             endings = [(error.task_id, "aside")]
-            message = self.huey.serializer.deserialize(claim.data)
-            config = getattr(message, "chord_config", None)
+            config = self._chord_config(claim.data)
             joins = self._joins(config, _no_value(error.task_id, reason))
         aside = Aside(claim.data, reason, claim.priority)
         host.finish(Batch(aside=[aside], endings=endings, joins=joins))
+
+    def _chord_config(self, data: Any) -> Any:
+        """Return what a message that names no known task has to do with chords, if it tells."""
+        try:
+            return getattr(self.huey.serializer.deserialize(data), "chord_config", None)
+        except UnreadableMessage:
+            return None
 
     def _at_most_once(self, task: Task[Any]) -> bool:
         return task.default_at_most_once or self.huey.delivery == AT_MOST_ONCE
@@ -151,7 +160,7 @@ class Executor:
         """
         host = host or Inline(self.huey)
         host.run = Run(task, host.name, self.huey.events.stir)  # now it can be cancelled
-        now = now or from_timestamp(time.time(), utc=self.huey.utc)
+        now = now or self._now()
         # Compared in UTC: local time comes twice when clocks go back.
         eta, expires, present = map(self._in_utc, (task.eta, task.expires_resolved, now))
         revoked = (not eta or eta <= present) and self.huey.heed_revocation(task, now)
@@ -163,6 +172,9 @@ class Executor:
         else:
             self._end(task, admission.value, host)
         return None
+
+    def _now(self) -> datetime.datetime:
+        return from_timestamp(time.time(), utc=self.huey.utc)
 
     def _in_utc(self, when: datetime.datetime | None) -> Any:
         if when is None or (self.huey.utc and when.tzinfo is None):
@@ -186,6 +198,7 @@ class Executor:
             outcome = judge(
                 tried.error, task.retries, shutdown=host.stopping, canceled=run.canceled
             )
+            self._wind_up(run)
             huey.hooks["post_execute"].run(task, tried.value, tried.error)
         finally:
             running.reset(token)
@@ -195,6 +208,14 @@ class Executor:
         finally:
             self._free_locks(run)
         return tried.value
+
+    def _wind_up(self, run: Run) -> None:
+        """Do what was put off until the end of a run, the last first."""
+        while run.at_end:
+            try:
+                run.at_end.pop()()
+            except (Exception, SystemExit):
+                logger.exception("something at the end of %s failed", run.task)
 
     def _free_locks(self, run: Run) -> None:
         """Free what a task took and did not give back, so that what follows finds it free."""
@@ -479,17 +500,41 @@ class Executor:
         host.finish(Batch(schedule=[(data, from_timestamp(when), task.priority)], events=events))
         huey.signals.send(S.SIGNAL_SCHEDULED, task)
 
+    def withdraw(self, task: Task[Any], seen: Seen) -> bool:
+        """End a task that waits; False if a worker has claimed it meanwhile.
+
+        :param seen: the message that carries it.
+        """
+        batch = self._not_run(task, S.SIGNAL_CANCELED, "withdrawn")
+        batch = batch._replace(clear=[task.id, revocation_key(task)])
+        withdrawn = self.huey.storage.withdraw(seen.data, batch, seen.place)
+        if withdrawn:
+            self._say_not_run(task, S.SIGNAL_CANCELED)
+        return withdrawn
+
     def _end(self, task: Task[Any], ending: str, host: Host) -> None:
-        events = self.huey.events.of(ending, task) + self._skip(task)
-        joins = self._joins(task.chord_config, SKIPPED)
-        forget = composition.done_with(task.chord_config)
-        endings = _endings(task, ending)
-        host.finish(Batch(endings=endings, events=events, joins=joins, forget=forget))
-        logger.warning("%s was not run: %s", task, ending)
-        self.huey.signals.send(ending, task)
+        host.finish(self._not_run(task, ending, ending))
+        self._say_not_run(task, ending)
+
+    def _not_run(self, task: Task[Any], kind: str, ending: str) -> Batch:
+        """Return what is to be written when a task ends that nobody has run.
+
+        :param kind: of the event.
+        """
+        return Batch(
+            endings=_endings(task, ending),
+            events=self.huey.events.of(kind, task) + self._skip(task),
+            joins=self._joins(task.chord_config, SKIPPED),
+            forget=composition.done_with(task.chord_config),
+        )
+
+    def _say_not_run(self, task: Task[Any], kind: str) -> None:
+        logger.warning("%s was not run: %s", task, kind)
+        self.huey.signals.send(kind, task)
 
     def _give_up(self, task: Task[Any], claim: Claim, host: Host) -> None:
-        why = f"its worker died {claim.deliveries} times"
+        times = "once" if claim.deliveries == 1 else f"{claim.deliveries} times"
+        why = f"its worker died {times}"
         aside = Aside(claim.data, why, claim.priority)
         events = self.huey.events.of("lost", task, error=why) + self._skip(task)
         # A callback's values are kept: set aside, it can still be restored.

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Set
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from huey.constants import EmptyData
+from huey.registry import Message
 from huey.results import Error
 from huey.serializer import Serializer
+from huey.storage.base import Seen
 from huey.tasks import Task
 
 if TYPE_CHECKING:
     from huey.api import Huey
 
-_STATUS = {"none": "complete", "taken": "complete", "skipped": "canceled", "aside": "set aside"}
+_STATUS = {
+    "none": "complete",
+    "taken": "complete",
+    "skipped": "canceled",
+    "withdrawn": "canceled",
+    "aside": "set aside",
+}
 
 
 class TaskInfo(NamedTuple):
@@ -85,7 +93,7 @@ class Inspection:
         With ``store_intermediate_errors`` they always are: an error may be followed by a try.
         """
         over = None if self.huey.store_intermediate_errors else self._over(task_id)
-        return over or self._alive(task_id) or self._over(task_id) or _unknown(task_id)
+        return over or self.alive(task_id) or self._over(task_id) or _unknown(task_id)
 
     def _over(self, task_id: str) -> TaskInfo | None:
         storage = self.huey.storage
@@ -96,33 +104,49 @@ class Inspection:
         ending = storage.peek_ending(task_id)
         return TaskInfo(task_id, _STATUS.get(ending, ending)) if ending else None
 
-    def _alive(self, task_id: str) -> TaskInfo | None:
-        """Look in the order in which a task moves on, so that none slips through."""
-        storage = self.huey.storage
-        for status, items in (
-            ("scheduled", storage.scheduled_items),
-            ("pending", storage.enqueued_items),
-        ):
-            for task in self._search(task_id, items()):
-                return TaskInfo(task_id, status if task.id == task_id else "waiting", task)
-        for worker, data in storage.claims():
-            for task in self._search(task_id, [data]):
+    def alive(self, task_id: str) -> TaskInfo | None:
+        """Return what is known of a task that is not over, None if there is none.
+
+        It looks in the order in which a task moves on, so that none slips through.
+        """
+        for seen, task in self.waiting({task_id}):
+            status = "scheduled" if seen.scheduled else "pending"
+            return TaskInfo(task_id, status if task.id == task_id else "waiting", task)
+        for worker, data in self.huey.storage.claims():
+            for task in self._search({task_id}, data):
                 status = "running" if task.id == task_id else "waiting"
                 return TaskInfo(task_id, status, task, worker if task.id == task_id else None)
         return None
 
-    def _search(self, task_id: str, messages: Iterable[Any]) -> Iterator[Task[Any]]:
-        """Yield the tasks that have an id, or are followed by one that has it."""
-        if self._shows_ids():
-            needle = task_id.encode()
-            messages = (data for data in messages if needle in data)
-        for task in self.huey.readable(messages):
-            if any(one.id == task_id for one in task.pipeline()):
+    def waiting(self, task_ids: Set[str]) -> Iterator[tuple[Seen, Task[Any]]]:
+        """Yield the messages that wait and carry tasks with these ids, or tasks before such."""
+        may_carry = self._sieve(task_ids)
+        for seen in self.huey.storage.waiting():
+            if may_carry(seen.data):
+                yield from ((seen, task) for task in self._search(task_ids, seen.data))
+
+    def _search(self, task_ids: Set[str], data: Any) -> Iterator[Task[Any]]:
+        """Yield the task in a message if it has one of the ids, or is followed by one that has."""
+        for task in self.huey.readable([data]):
+            if any(one.id in task_ids for one in task.pipeline()):
                 yield task
+
+    def _sieve(self, task_ids: Set[str]) -> Callable[[Any], bool]:
+        """Return what tells most of the other messages without reading them."""
+        if self._shows_ids() and len(task_ids) == 1:
+            (needle,) = (task_id.encode() for task_id in task_ids)
+            return lambda data: needle in data
+        return lambda data: type(data) is not Message or any(one in task_ids for one in _ids(data))
 
     def _shows_ids(self) -> bool:
         """Say whether ids stand in the messages as they are, so that most need not be read."""
         return type(self.huey.serializer) is Serializer and not self.huey.serializer.compression
+
+
+def _ids(message: Message | None) -> Iterator[str]:
+    while message is not None:
+        yield message.id
+        message = message.on_complete
 
 
 def _unknown(task_id: str) -> TaskInfo:

@@ -63,12 +63,17 @@ class Message(NamedTuple):
 
 
 class Registry:
-    """The task classes of one Huey by their names."""
+    """The task classes of one Huey by their names.
+
+    ``missing``, if set, is asked for the class of a name that is not known; it may raise
+    `UnreadableMessage`.
+    """
 
     def __init__(self) -> None:
         self._classes: dict[str, type[Task[Any]]] = {}
         self.periodic: dict[str, Validate] = {}
         self.every: dict[str, Every] = {}
+        self.missing: Callable[[str], type[Task[Any]] | None] | None = None
 
     def __contains__(self, name: object) -> bool:
         return name in self._classes
@@ -123,7 +128,7 @@ class Registry:
         after, handler = task.on_complete, task.on_error
         return Message(
             task.id,
-            task.name,
+            task.message_name or task.name,
             task.eta,
             task.retries,
             task.retry_delay,
@@ -148,7 +153,7 @@ class Registry:
         if not isinstance(name, str):
             raise UnreadableMessage(f"not a task message but a {type(message).__name__}")
         _check(message)
-        task_class = self._classes.get(name)
+        task_class = self._classes.get(name) or self._find(name, message)
         if task_class is None:
             known = ", ".join(sorted(self._classes)) or "none"
             raise UnreadableMessage(
@@ -172,6 +177,16 @@ class Registry:
             retry_backoff=getattr(message, "retry_backoff", None),
             timeout=message.timeout or None,
         )
+
+    def _find(self, name: str, message: Any) -> type[Task[Any]] | None:
+        """Ask elsewhere for the class of an unknown name; an error tells whose it is."""
+        if self.missing is None:
+            return None
+        try:
+            return self.missing(name)
+        except UnreadableMessage as error:
+            error.task_id = error.task_id or getattr(message, "id", None)
+            raise
 
 
 def _check(message: Any) -> None:

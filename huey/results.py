@@ -9,7 +9,16 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
 
-from huey.awaiting import PAUSE, Completed, Endurance, until
+from huey.awaiting import (
+    ALL_GO_ON,
+    ONE_GOES_ON,
+    PAUSE,
+    Completed,
+    Endurance,
+    cancellable,
+    interruptible,
+    until,
+)
 from huey.constants import EmptyData
 from huey.exceptions import (
     ResultTimeout,
@@ -21,6 +30,7 @@ from huey.exceptions import (
     WorkerLost,
 )
 from huey.utils import Error as Error
+from huey.utils import is_ctrl_c
 
 if TYPE_CHECKING:
     import datetime
@@ -39,6 +49,7 @@ BEHIND_A_FAILURE = "a task before it in the pipeline gave no value"
 
 _NO_VALUE: dict[str, tuple[type[TaskException], str]] = {
     "revoked": (TaskRevoked, "the task was revoked before it ran"),
+    "withdrawn": (TaskRevoked, "the task was cancelled before it ran"),
     "expired": (TaskExpired, "the task expired before a worker was free"),
     "canceled": (TaskCanceled, "the task was cancelled"),
     "skipped": (TaskCanceled, BEHIND_A_FAILURE),
@@ -132,13 +143,15 @@ class Result(Generic[R]):
         :param revoke_on_timeout: keep the task from starting when the time is over.
         :param preserve: leave the value in the result store for others.
         :raises ResultTimeout: if the time is over.
+        :raises KeyboardInterrupt: if the wait is interrupted, which the task does not notice.
         :raises TaskException: if the task failed; when blocking, a subclass of it if the task
             was revoked, expired, was cancelled, was locked out or lost its worker, and so never
             has a value.
         """
         if self._value is EmptyData:
             if blocking:
-                self._wait(timeout, backoff, max_delay, revoke_on_timeout, preserve)
+                with interruptible(ONE_GOES_ON):
+                    self._wait(timeout, backoff, max_delay, revoke_on_timeout, preserve)
             else:
                 with self._looking:
                     if self._value is EmptyData:
@@ -169,9 +182,11 @@ class Result(Generic[R]):
             return False
         try:
             self._value = self.huey.serializer.deserialize(data)
-        except Exception as error:
+        except BaseException as error:
             if not preserve:
                 self.huey.storage.put_data(self.id, data)
+            if is_ctrl_c(error):
+                raise
             why = f"its value is stored but cannot be read here: {type(error).__name__}: {error}"
             metadata = {"error": why, "retries": 0, "traceback": "", "task_id": self.id}
             raise TaskException(metadata) from error
@@ -235,20 +250,19 @@ class Result(Generic[R]):
 
     async def aget(self, timeout: float | None = None, preserve: bool = False) -> R | None:
         """Do what a blocking `get` does while the event loop goes on; so does ``await result``."""
-        if self._value is EmptyData and not await until(
-            partial(self._look_or_end, preserve),
-            self,
-            timeout,
-            Endurance(self.huey.storage.is_outage),
-        ):
-            raise ResultTimeout(f"no result of task {self.id} within {timeout} s")
+        look, endure = partial(self._look_or_end, preserve), Endurance(self.huey.storage.is_outage)
+        if self._value is EmptyData:
+            with cancellable(ONE_GOES_ON):
+                found = await until(look, self, timeout, endure)
+            if not found:
+                raise ResultTimeout(f"no result of task {self.id} within {timeout} s")
         return self.get()
 
     def __await__(self) -> Generator[Any, None, R | None]:
         return self.aget().__await__()
 
     def reset(self) -> None:
-        """Forget the value read, so that the next `get` looks again, say after a retry."""
+        """Forget the value read, so that the next `get` looks again, say after `run_again`."""
         self._value = EmptyData
 
     def revoke(self, revoke_once: bool = True) -> None:
@@ -267,10 +281,12 @@ class Result(Generic[R]):
         return self.huey.is_revoked(self.task)
 
     def cancel(self) -> bool:
-        """Stop the task: keep it from starting or, where it runs, ask it to end.
+        """Stop the task: end it where it waits or, where it runs, ask it to end.
 
-        A running task is asked at its next `progress`, then by an exception raised inside it; a
-        call into C code returns first.
+        A task that waits or is scheduled, also for another try, ends at once, as if it had been
+        revoked, and so does what follows it. A running task is asked at its next `progress`, then
+        by an exception raised inside it; a call into C code returns first. One that follows a task
+        which has not ended is revoked.
 
         :returns: whether a worker of this process is running it now.
         """
@@ -327,13 +343,14 @@ class ResultGroup(Generic[R]):
         :param timeout: with ``blocking``, seconds for all of them together.
         """
         timeout = kwargs.pop("timeout", None)
-        if timeout is None:
-            return [result.get(*args, **kwargs) for result in self._results]
-        deadline = time.monotonic() + timeout
-        return [
-            result.get(*args, **{**kwargs, "timeout": max(0.0, deadline - time.monotonic())})
-            for result in self._results
-        ]
+        with interruptible(ALL_GO_ON):
+            if timeout is None:
+                return [result.get(*args, **kwargs) for result in self._results]
+            deadline = time.monotonic() + timeout
+            return [
+                result.get(*args, **{**kwargs, "timeout": max(0.0, deadline - time.monotonic())})
+                for result in self._results
+            ]
 
     def __call__(self, *args: Any, **kwargs: Any) -> list[R | None]:
         """Do what `get` does."""
@@ -345,8 +362,10 @@ class ResultGroup(Generic[R]):
 
     def cancel(self) -> int:
         """Cancel the tasks that have not ended; return how many were asked."""
-        asked = [result.cancel() for result in self._results if not result.is_ready()]
-        return sum(1 if isinstance(count, bool) else count for count in asked)
+        open_results: list[Any] = [one for one in self._results if not one.is_ready()]
+        single = [one for one in open_results if isinstance(one, Result)]
+        asked = sum(int(one.cancel()) for one in open_results if not isinstance(one, Result))
+        return asked + (single[0].huey.cancel_many(one.id for one in single) if single else 0)
 
     def waiters(self) -> list[AbstractContextManager[Waiter]]:
         """Return what waits for the end of each task."""
@@ -358,7 +377,8 @@ class ResultGroup(Generic[R]):
         values = []
         for result in self._results:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            values.append(await result.aget(left, preserve))
+            with cancellable(ALL_GO_ON):
+                values.append(await result.aget(left, preserve))
         return values
 
     def __await__(self) -> Generator[Any, None, list[R | None]]:
@@ -402,7 +422,8 @@ class ChordResult(Generic[R]):
 
     def get(self, *args: Any, **kwargs: Any) -> R | None:
         """Call `Result.get` for the callback."""
-        return self.callback.get(*args, **kwargs)
+        with interruptible(ALL_GO_ON):
+            return self.callback.get(*args, **kwargs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> R | None:
         """Do what `get` does."""
@@ -410,7 +431,8 @@ class ChordResult(Generic[R]):
 
     async def aget(self, timeout: float | None = None, preserve: bool = False) -> R | None:
         """Do what a blocking `get` does while the event loop goes on; so does ``await``."""
-        return await self.callback.aget(timeout, preserve)
+        with cancellable(ALL_GO_ON):
+            return await self.callback.aget(timeout, preserve)
 
     def __await__(self) -> Generator[Any, None, R | None]:
         return self.aget().__await__()
@@ -429,5 +451,9 @@ class ChordResult(Generic[R]):
 
     def cancel(self) -> int:
         """Cancel the callback and the members that have not ended; return how many were asked."""
-        rest = [] if self.callback.is_ready() else [self.callback.cancel()]
-        return len(rest) + self.results.cancel()
+        if self.callback.is_ready():
+            return self.results.cancel()
+        self.callback.cancel()  # first, or a worker could take it when the last member ends
+        count = 1 + self.results.cancel()
+        self.callback.cancel()  # it waits on the queue now, if no member is running
+        return count

@@ -55,6 +55,9 @@ class Task(Generic[R]):
     default_retry_backoff: float = 0
     default_timeout: float | None = None
     periodic: bool = False
+    message_name: str = ""  # by which its message calls it, if not by ``name``
+    carries: str = ""  # what takes long to send with it, for people
+    made_by: TaskWrapper[..., Any] | None = None
 
     def __init__(
         self,
@@ -230,6 +233,7 @@ class Run:
         self.canceled = False
         self.over = False
         self.held: dict[str, tuple[Any, str]] = {}  # locks that it has taken, see `huey.locks`
+        self.at_end: list[Callable[[], None]] = []  # called by its worker before it is over
         self._wake = wake
         self._lock = threading.Lock()
         self._awake = False
@@ -350,8 +354,11 @@ class TaskWrapper(Generic[P, R]):
         self.name = name or func.__name__
         self._options = _OPTIONS - _parameters(func)
         self.task_class: type[Task[R]] = self._make_class(task_base or Task, settings)
-        huey.registry.register(self.task_class)
+        self._register()
         functools.update_wrapper(self, func, updated=())
+
+    def _register(self) -> None:
+        self.huey.registry.register(self.task_class)
 
     def _make_class(self, base: type[Task[Any]], settings: dict[str, Any]) -> type[Task[R]]:
         wrapper, func, context = self, self.func, self.context
@@ -370,6 +377,7 @@ class TaskWrapper(Generic[P, R]):
             "__module__": module,
             "__doc__": func.__doc__,
             "name": f"{module}.{self.name}",
+            "made_by": self,
             "execute": execute,
             "default_retries": self.retries or 0,
             "default_retry_delay": self.retry_delay or 0,

@@ -7,10 +7,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from huey_jupyter.completion import Completion
     from huey_jupyter.session import Session
 
 __all__ = ["Session", "current", "load_ipython_extension", "unload_ipython_extension"]
 
+_completion: Completion | None = None
 _current: Session | None = None
 _last: Session | None = None  # its Huey goes on, so that task functions survive a reload
 
@@ -26,25 +28,29 @@ def __getattr__(name: str) -> Any:
 
 def load_ipython_extension(ip: Any) -> None:
     """Make the session, unless there is one: a queue in memory and two workers in this kernel."""
-    global _current, _last
+    global _completion, _current, _last
     if _current is not None:
         return
     refusal = _refusal()
     if refusal:
         print(refusal, file=sys.stderr)
         return
+    from huey_jupyter.completion import Completion
     from huey_jupyter.magics import HueyMagics
+    from huey_jupyter.remembered import notebook_name
     from huey_jupyter.session import Session
 
-    session = Session(ip, None if _last is None else _last.huey)
+    huey = None if _last is None else _last.huey
+    session = Session(ip, huey, name=notebook_name())
     session.open()
     _current = _last = session
     ip.register_magics(HueyMagics(ip, session))
+    _completion = Completion(ip, session)
+    _completion.start()
     taken = ip.user_ns.get("huey", session.huey) is not session.huey
     if not taken:
         ip.user_ns["huey"] = session.huey
-    workers = len(session.consumer.workers)
-    print(f"huey: {workers} workers wait in this kernel. The queue `huey` ends with the kernel.")
+    print(_greeting(session))
     if taken:
         print("The name `huey` was taken, so the queue is huey_jupyter.current().huey.")
 
@@ -61,15 +67,32 @@ def current() -> Session:
 
 def unload_ipython_extension(ip: Any) -> None:
     """Stop the workers and give everything back."""
-    global _current
+    global _completion, _current
     if _current is None:
         return
     session, _current = _current, None
     session.close()
+    if _completion is not None:
+        _completion.stop()
+        _completion = None
     if ip.user_ns.get("huey") is session.huey:
         del ip.user_ns["huey"]
-    for kind, name in (("cell", "huey_task"), ("line", "huey")):
+    for kind, name in (("cell", "huey_task"), ("cell", "huey_map"), ("line", "huey")):
         ip.magics_manager.magics[kind].pop(name, None)
+
+
+def _greeting(session: Session) -> str:
+    """Return what there is, in a line, and where the notebook left a queue behind."""
+    workers = f"{session.workers.count} workers wait in this kernel"
+    if session.huey.durable:
+        return f"huey: {workers}. The queue `huey` is in {session.huey.place}."
+    line = f"huey: {workers}. The queue `huey` ends with the kernel."
+    from huey_jupyter.backends import masked
+
+    last = session.remembered.last_place()
+    if last:
+        line += f"\nThis notebook has used {masked(last)} before: %huey reconnect"
+    return line
 
 
 def _refusal() -> str:

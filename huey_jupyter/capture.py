@@ -1,123 +1,107 @@
 """What a task prints and displays goes to the task, not to whichever cell runs meanwhile.
 
-The streams and display functions of the process are replaced once; each call looks whether it
-comes from within a task (a ContextVar says so) and otherwise goes on as if nothing were there.
+Streams, display functions and what starts threads and programs are replaced once; each call looks
+whether it comes from within a task (a ContextVar says so) and otherwise goes on as if nothing were
+there.
 """
 
 from __future__ import annotations
 
-import io
-import sys
+import base64
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 from IPython.core import display_functions
 
-from huey.tasks import current_run
-
-
-class Router(io.TextIOBase):
-    """A stream that hands what a task writes to the task, and the rest to the stream it replaces.
-
-    :param base: the stream replaced.
-    :param name: ``stdout`` or ``stderr``.
-    """
-
-    def __init__(self, base: Any, name: str) -> None:
-        self.base = base
-        self.stream_name = name
-
-    def write(self, text: str) -> int:
-        run = current_run()
-        if run is None:
-            written: int = self.base.write(text)
-            return written
-        if not isinstance(text, str):
-            raise TypeError(f"write() takes a str, not {type(text).__name__}")
-        run.write(self.stream_name, text)
-        return len(text)
-
-    def flush(self) -> None:
-        if current_run() is None:
-            self.base.flush()
-
-    def writable(self) -> bool:
-        return True
-
-    def isatty(self) -> bool:
-        return bool(self.base.isatty())
-
-    def fileno(self) -> int:
-        return int(self.base.fileno())
-
-    def close(self) -> None:
-        """Leave the stream alone: it is not ours to close."""
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        return str(self.base.encoding)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.base, name)
+from huey.tasks import Run, current_run
+from huey_jupyter.bars import Bars
+from huey_jupyter.figures import Figures
+from huey_jupyter.offspring import Offspring
+from huey_jupyter.replaced import Replaced
+from huey_jupyter.streams import Streams, Which, refuse_input
 
 
 class Capture:
-    """Replaces streams and display functions, and puts back what it found.
+    """Replaces what tasks must not reach directly, and puts back what it found.
 
     :param ip: the shell.
     """
 
     def __init__(self, ip: Any) -> None:
         self.ip = ip
-        self._undo: list[Callable[[], None]] = []
+        self._on = False
+        self._replaced = Replaced()
+        self._shown: weakref.WeakKeyDictionary[Run, set[str]] = weakref.WeakKeyDictionary()
+        which = self.run
+        self._parts = (Streams(which), Offspring(which), Figures(ip, which), Bars(which))
+
+    def run(self) -> Run | None:
+        """Return the run whose output is captured here and now; None outside a task."""
+        return current_run() if self._on else None
 
     def start(self) -> None:
         """Replace what tasks must not reach directly."""
-        for name in ("stdout", "stderr"):
-            self._replace(sys, name, Router(getattr(sys, name), name))
+        self._on = True
+        for part in self._parts:
+            part.start()
+        put, publisher = self._replaced.put, self.ip.display_pub
         publish = display_functions.publish_display_data
-        self._replace(display_functions, "publish_display_data", _publish_or(publish))
-        publisher = self.ip.display_pub
-        self._replace(publisher, "clear_output", _clear_or(publisher.clear_output))
-        self._replace(self.ip, "_showtraceback", _tell_or(self.ip._showtraceback))
+        put(display_functions, "publish_display_data", self._publish_or(publish))
+        put(publisher, "publish", self._publish_or(publisher.publish))
+        put(publisher, "clear_output", _clear_or(publisher.clear_output, self.run))
+        put(self.ip, "_showtraceback", _tell_or(self.ip._showtraceback, self.run))
         kernel = getattr(self.ip, "kernel", None)
         if kernel is not None:
-            self._replace(kernel, "raw_input", _refuse_or(kernel.raw_input))
+            put(kernel, "raw_input", _refuse_or(kernel.raw_input, self.run))
+            put(kernel, "getpass", _refuse_or(kernel.getpass, self.run))
 
     def stop(self) -> None:
-        """Put back what was found, save where somebody else has put something over it."""
-        while self._undo:
-            self._undo.pop()()
+        """Put back what was found, save where somebody else has put something over it.
 
-    def _replace(self, owner: Any, name: str, new: Any) -> None:
-        own = vars(owner).get(name, self)  # self: nothing of its own, only its class's
-        setattr(owner, name, new)
+        What lies under somebody else's does nothing any more.
+        """
+        self._replaced.give_back()
+        for part in reversed(self._parts):
+            part.stop()
+        self._on = False
 
-        def undo() -> None:
-            if vars(owner).get(name) is not new:
-                return
-            if own is self:
-                delattr(owner, name)
-            else:
-                setattr(owner, name, own)
+    def _publish_or(self, publish: Callable[..., Any]) -> Callable[..., Any]:
+        def publish_own(data: Any, metadata: Any = None, *args: Any, **options: Any) -> Any:
+            run = self.run()
+            if run is None or not self._display(run, data, options):
+                return publish(data, metadata, *args, **options)
+            return None
 
-        self._undo.append(undo)
+        return publish_own
+
+    def _display(self, run: Run, data: Any, options: dict[str, Any]) -> bool:
+        """Add a display to a task's output; False if it changes one that is not the task's own."""
+        display_id = (options.get("transient") or {}).get("display_id")
+        shown = self._shown.setdefault(run, set())
+        if not display_id:
+            run.write("display", _sendable(data))
+        elif not options.get("update"):
+            shown.add(display_id)
+            run.write("named display", [display_id, _sendable(data)])
+        elif display_id in shown or getattr(self.ip, "kernel", None) is None:
+            run.write("update", [display_id, _sendable(data)])
+        else:
+            return False
+        return True
 
 
-def _publish_or(publish: Callable[..., Any]) -> Callable[..., Any]:
-    def publish_display_data(data: Any, metadata: Any = None, **kwargs: Any) -> Any:
-        run = current_run()
-        if run is None:
-            return publish(data, metadata, **kwargs)
-        run.write("display", dict(data))
-        return None
-
-    return publish_display_data
+def _sendable(data: Any) -> dict[str, Any]:
+    """Return a mime bundle with images as a notebook holds them, in base64."""
+    return {
+        mime: base64.b64encode(content).decode() if isinstance(content, bytes) else content
+        for mime, content in dict(data).items()
+    }
 
 
-def _clear_or(clear: Callable[..., Any]) -> Callable[..., Any]:
+def _clear_or(clear: Callable[..., Any], which: Which) -> Callable[..., Any]:
     def clear_output(wait: bool = False) -> Any:
-        run = current_run()
+        run = which()
         if run is None:
             return clear(wait)
         run.write("clear", wait)
@@ -126,11 +110,11 @@ def _clear_or(clear: Callable[..., Any]) -> Callable[..., Any]:
     return clear_output
 
 
-def _tell_or(show: Callable[..., Any]) -> Callable[..., Any]:
+def _tell_or(show: Callable[..., Any], which: Which) -> Callable[..., Any]:
     """Tracebacks that IPython shows by itself, say of a formatter that failed."""
 
     def _showtraceback(etype: Any, evalue: Any, stb: list[str]) -> Any:
-        run = current_run()
+        run = which()
         if run is None:
             return show(etype, evalue, stb)
         run.write("stderr", "\n".join(stb) + "\n")
@@ -139,10 +123,9 @@ def _tell_or(show: Callable[..., Any]) -> Callable[..., Any]:
     return _showtraceback
 
 
-def _refuse_or(read: Callable[..., Any]) -> Callable[..., Any]:
-    def raw_input(prompt: str = "") -> Any:
-        if current_run() is None:
-            return read(prompt)
-        raise RuntimeError("a task cannot ask for input: read it before, and pass it in")
+def _refuse_or(ask: Callable[..., Any], which: Which) -> Callable[..., Any]:
+    def ask_in_foreground(*args: Any, **options: Any) -> Any:
+        refuse_input(which())
+        return ask(*args, **options)
 
-    return raw_input
+    return ask_in_foreground

@@ -7,11 +7,11 @@ over.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+from huey_jupyter.fields import number, one_line
 from huey_jupyter.log import Bundle, Log
 from huey_jupyter.pace import Pace
 from huey_jupyter.states import ENDINGS, RETRIED, State
@@ -21,7 +21,12 @@ Event: TypeAlias = Mapping[str, Any]
 
 @dataclass(eq=False)
 class Card:
-    """One task as its events tell it. `prompt`, `note` and `place` are set from outside."""
+    """One task as its events tell it.
+
+    Set from outside: `prompt`, `note`, `place` in the queue, `hint` (what stands in its way now and
+    what helps) and `unbound` (names that it made and that the notebook has kept its own of).
+    `carries` says what travels along with it, when that is much.
+    """
 
     id: str
     name: str = ""
@@ -30,7 +35,10 @@ class Card:
     group: str | None = None
     prompt: str = ""
     note: str = ""
+    hint: str = ""
     place: int | None = None
+    carries: str = ""
+    unbound: tuple[str, ...] = ()
     state: State = State.queued
     created: float | None = None
     started: float | None = None
@@ -114,7 +122,7 @@ class Card:
     def _facts(self, event: Event) -> None:
         group = event.get("group")
         self.group = group if isinstance(group, str) and group else self.group
-        for key in ("name", "label", "args"):
+        for key in ("name", "label", "args", "carries"):
             text = event.get(key)
             if isinstance(text, str) and text:
                 setattr(self, key, one_line(text, 500))
@@ -182,6 +190,10 @@ class Card:
                 self.log.write(stream, text)
             case ["display", Mapping() as bundle]:
                 self.log.display(bundle)
+            case ["named display", [str(name), Mapping() as bundle]]:
+                self.log.display(bundle, name)
+            case ["update", [str(name), Mapping() as bundle]]:
+                return self.log.update(bundle, name)
             case ["clear", wait]:
                 self.log.clear(wait=bool(wait))
             case ["value", Mapping() as bundle]:
@@ -262,7 +274,8 @@ class Card:
         """Forget the run that ended, not what the task is."""
         self.state, self.attempt = State.queued, 0
         self.created = self.started = self.ended = self.duration = self.waited = None
-        self.error = self.traceback = self.note = ""
+        self.error = self.traceback = self.note = self.hint = ""
+        self.unbound = ()
         self.value, self.log, self.last_output_at = None, Log(), None
 
 
@@ -279,21 +292,3 @@ STEPS: Final[Mapping[str, Callable[[Card, Event, float], bool]]] = {
     "interrupted": Card._interrupted,
     **dict.fromkeys(ENDINGS, Card._over),
 }
-
-
-def number(value: object) -> float | None:
-    """Return a finite number as it is, anything else as None."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return value if math.isfinite(value) else None
-    except OverflowError:  # an integer with hundreds of digits
-        return None
-
-
-def one_line(value: object, limit: int) -> str:
-    """Return a text on one line, cut to so many characters; anything else as nothing."""
-    if not isinstance(value, str):
-        return ""
-    line = " ".join(value[: 4 * limit].split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"

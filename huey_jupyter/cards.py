@@ -7,53 +7,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeVar
 
 from huey_jupyter.card import STEPS, Card, Event
+from huey_jupyter.group import Group
 from huey_jupyter.log import Log
-from huey_jupyter.states import FAILURES_FIRST, State
+from huey_jupyter.runs import Runs
+from huey_jupyter.states import State
 
 __all__ = ["Board", "Card", "Changes", "Event", "Group", "Log", "State"]
 
 MAX_IDLE: Final = 10_000
 
 K = TypeVar("K")
-
-
-@dataclass(eq=False)
-class Group:
-    """Tasks shown as one; `expected` says how many, while they are still being made."""
-
-    id: str
-    title: str = ""
-    ids: list[str] = field(default_factory=list)
-    expected: int = 0
-    prompt: str = ""
-    note: str = ""
-    tally: Counter[State] = field(default_factory=Counter, repr=False)
-    gone: int = 0  # cards the board has let go of
-
-    @property
-    def size(self) -> int:
-        return max(self.expected, len(self.ids))
-
-    @property
-    def counts(self) -> list[tuple[State, int]]:
-        """How many tasks are in which state, failures first, none at zero."""
-        return [(state, self.tally[state]) for state in FAILURES_FIRST if self.tally[state]]
-
-    @property
-    def finished(self) -> int:
-        return sum(count for state, count in self.tally.items() if state.terminal)
-
-    @property
-    def terminal(self) -> bool:
-        return 0 < self.size <= self.finished
-
-    @property
-    def fraction(self) -> float:
-        return self.finished / self.size if self.size else 0.0
 
 
 class Changes(NamedTuple):
@@ -68,7 +34,8 @@ class Board:
     """Cards and groups by id.
 
     Of the cards that are over, the latest `max_idle` are kept, besides those that somebody holds
-    because they are on a screen.
+    because they are on a screen. `by_state` holds the ids of all cards, each state's in the order
+    in which they came to it; `runs` remembers who ran what of late.
     """
 
     def __init__(self, max_idle: int = MAX_IDLE) -> None:
@@ -76,6 +43,8 @@ class Board:
         self.groups: dict[str, Group] = {}
         self.version = 0
         self.max_idle = max_idle
+        self.runs = Runs()
+        self.by_state: dict[State, dict[str, None]] = {state: {} for state in State}
         self._changed_cards: dict[str, int] = {}  # oldest change first
         self._changed_groups: dict[str, int] = {}
         self._groups_of: dict[str, list[Group]] = {}
@@ -88,11 +57,11 @@ class Board:
         if not isinstance(task, str) or not task or str(kind) not in STEPS:
             return None
         card = self.card(task)
-        before = card.state
+        before, created = card.state, card.created
         changed = card.fold(event)
         if card.group:
             self._join(self.groups.setdefault(card.group, Group(card.group)), card, before)
-        if card.state is not before:
+        if card.state is not before or card.created != created:
             self._moved(card, before)
         if not changed:
             return None
@@ -103,6 +72,7 @@ class Board:
         """Return the card of a task, made now if nothing is known of it yet."""
         if task not in self.cards:
             self.cards[task] = Card(task)
+            self.by_state[State.queued][task] = None
             self.touch(task)
         return self.cards[task]
 
@@ -118,6 +88,19 @@ class Board:
             self._join(group, card, card.state)
         self._mark(self._changed_groups, group_id)
         return group
+
+    def pick(self, key: str) -> None:
+        """Choose a task of a group, to be told in full; chosen again it is let go.
+
+        :param key: the group's id, `#`, and the task's number from 1.
+        """
+        group_id, _, number = key.rpartition("#")
+        group = self.groups.get(group_id)
+        if group is None or not number.isdecimal():
+            return
+        chosen = int(number) if 0 < int(number) <= len(group.ids) else None
+        group.picked = None if chosen == group.picked else chosen
+        self._mark(self._changed_groups, group_id)
 
     def members(self, group: Group) -> list[Card]:
         """Return the cards of a group that are still known, in order."""
@@ -149,6 +132,14 @@ class Board:
                 self._idle[task] = None
         self._let_go()
 
+    def forget(self, tasks: Iterable[str]) -> int:
+        """Let go of cards that are over, save those that are held; return of how many."""
+        over = [t for t in tasks if t in self.cards and self.cards[t].terminal]
+        dropped = [task for task in over if self._drop(task)]
+        for task in dropped:
+            self._idle.pop(task, None)
+        return len(dropped)
+
     # --- keeping the books ---
 
     def _join(self, group: Group, card: Card, state: State) -> None:
@@ -156,14 +147,16 @@ class Board:
         groups = self._groups_of.setdefault(card.id, [])
         if group not in groups:
             groups.append(group)
-            group.ids.append(card.id)
-            group.tally[state] += 1
+            group.join(card, state)
         group.title = group.title or (card.function if card.name or card.label else "")
 
     def _moved(self, card: Card, before: State) -> None:
         for group in self._groups_of.get(card.id, ()):
-            group.tally[before] -= 1
-            group.tally[card.state] += 1
+            group.moved(card, before)
+        if card.state is not before:
+            self.runs.moved(card)
+            self.by_state[before].pop(card.id, None)
+            self.by_state[card.state][card.id] = None
         self._idle.pop(card.id, None)
         if card.terminal:
             self._idle[card.id] = None
@@ -174,17 +167,22 @@ class Board:
         while len(self._idle) > self.max_idle:
             task = next(iter(self._idle))
             del self._idle[task]
-            groups = self._groups_of.get(task, [])
-            if self._held[task] or any(self._held[group.id] for group in groups):
-                continue
-            del self.cards[task]
-            self._changed_cards.pop(task, None)
-            self._groups_of.pop(task, None)
-            for group in groups:
-                group.gone += 1
-                if group.gone == len(group.ids):
-                    del self.groups[group.id]
-                    self._changed_groups.pop(group.id, None)
+            self._drop(task)
+
+    def _drop(self, task: str) -> bool:
+        """Forget a card unless it is held; say whether it was forgotten."""
+        groups = self._groups_of.get(task, [])
+        if self._held[task] or any(self._held[group.id] for group in groups):
+            return False
+        self.by_state[self.cards.pop(task).state].pop(task, None)
+        self._changed_cards.pop(task, None)
+        self._groups_of.pop(task, None)
+        for group in groups:
+            group.let_go(task)
+            if group.gone == len(group.ids):
+                del self.groups[group.id]
+                self._changed_groups.pop(group.id, None)
+        return True
 
     def _mark(self, table: dict[str, int], key: str) -> None:
         self.version += 1

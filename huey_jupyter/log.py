@@ -37,11 +37,12 @@ class Gap(NamedTuple):
 
 
 class Rich(NamedTuple):
-    """A display; `number` is that of the line after it."""
+    """A display; `number` is that of the line after it, `name` is what an update calls it by."""
 
     number: int
     bundle: Bundle
     size: int
+    name: str = ""
 
 
 class Log:
@@ -96,13 +97,25 @@ class Log:
         if rest:
             self._put(stream, rest)
 
-    def display(self, bundle: Bundle) -> None:
+    def display(self, bundle: Bundle, name: str = "") -> None:
         """Add a rich output; past the limit the oldest ones go."""
         self._begin()
         self._open = False
-        rich = Rich(self.lines, bundle, _size(bundle))
+        rich = Rich(self.lines, bundle, _size(bundle), name)
         self._rich.append(rich)
         self._rich_size += rich.size
+        self._trim_rich()
+
+    def update(self, bundle: Bundle, name: str) -> bool:
+        """Show something else in the displays of that name; False if there is none."""
+        found = [n for n, rich in enumerate(self._rich) if rich.name == name]
+        for n in found:
+            self._rich_size += _size(bundle) - self._rich[n].size
+            self._rich[n] = Rich(self._rich[n].number, bundle, _size(bundle), name)
+        self._trim_rich()
+        return bool(found)
+
+    def _trim_rich(self) -> None:
         while len(self._rich) > MAX_RICH or self._rich_size > MAX_RICH_SIZE:
             self._rich_size -= self._rich.popleft().size
             self.rich_left_out += 1

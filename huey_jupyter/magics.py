@@ -1,32 +1,78 @@
-"""``%%huey_task`` and ``%huey``: one line in a cell to one method of the session."""
+"""``%%huey_task``, ``%%huey_map`` and ``%huey``: one line in a cell to one method of the session."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+import argparse
+import ast
+import datetime
+from collections.abc import Callable
+from typing import Any, Final, TypeVar, cast
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
+from IPython.core.magic import (
+    Magics,
+    cell_magic,
+    line_magic,
+    magics_class,
+    no_var_expand,
+)
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
-from IPython.display import display
 
 from huey.exceptions import HueyException, TaskException
-from huey.results import Result
+from huey.results import Result, ResultGroup
+from huey_jupyter import commands
 from huey_jupyter.cells import is_name, parse_export
+from huey_jupyter.options import RERUNS, parse_when
 from huey_jupyter.session import Session
-from huey_jupyter.views import status_html, status_text
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+NOT_WAITING = "No longer waiting. The tasks go on; %huey cancel all stops them."
+
+ARGUMENTS: Final = (
+    argument("-o", "--out", default="", metavar="VAR", help="Bind the result to this variable."),
+    argument("--share", action="store_true", help="Run on the notebook's own names, not a copy."),
+    argument("--process", action="store_true", help="Run in a worker process."),
+    argument("-b", "--wait", action="store_true", help="Wait for the end; raise if it fails."),
+    argument(
+        "--export",
+        default=None,
+        metavar="NAMES",
+        help="Names that come back into the notebook when the task is done: auto (all that the "
+        "cell binds), none, or a,b,c.",
+    ),
+    argument(
+        "-r", "--retries", type=int, metavar="N", help="Try N times more after an error."
+    ),
+    argument("--retry-delay", type=float, metavar="SECONDS", help="Pause between tries."),
+    argument("--retry-backoff", type=float, metavar="FACTOR", help="By which the pause grows."),
+    argument("--delay", type=float, metavar="SECONDS", help="Do not start before."),
+    argument("--eta", default="", metavar="WHEN", help="Do not start before, say 17:30."),
+    argument(
+        "--every", default="", metavar="CRON", help='Run in these minutes, say "*/5 * * * *".'
+    ),
+    argument("-p", "--priority", type=float, metavar="N", help="Higher numbers run first."),
+    argument("--timeout", type=float, metavar="SECONDS", help="How long one try may take."),
+    argument("--expires", type=float, metavar="SECONDS", help="Do not start after."),
+    argument("--lock", default="", metavar="NAME", help="Run only while no other holds it."),
+    argument("--after", default="", metavar="VAR", help="Start when this result is done."),
+    argument(
+        "--on-rerun",
+        choices=RERUNS,
+        default=None,
+        help="If the cell's last run has not ended: auto shows it, or replaces it if the cell "
+        "has changed; queue runs it besides; replace cancels it.",
+    ),
+    argument("--notify", action="store_true", help="Tell the reader when it has ended."),
+    argument("--quiet", action="store_true", help="Show no card."),
+)
 
 
-class _Status:
-    """The answer of ``%huey``."""
-
-    def __init__(self, facts: dict[str, Any]) -> None:
-        self.facts = facts
-
-    def _repr_html_(self) -> str:
-        return status_html(self.facts)
-
-    def __repr__(self) -> str:
-        return status_text(self.facts)
+def cell_arguments(magic: F) -> F:
+    """Give a cell magic the options of `CellOptions`."""
+    for one in reversed(ARGUMENTS):
+        magic = one(magic)
+    return magic
 
 
 @magics_class
@@ -39,31 +85,7 @@ class HueyMagics(Magics):  # type: ignore[misc]  # IPython is Any to the type ch
 
     @magic_arguments()
     @argument("name", nargs="?", default="", help="What the card calls the task.")
-    @argument("-o", "--out", default="", metavar="VAR", help="Bind the result to this variable.")
-    @argument(
-        "-b",
-        "--wait",
-        action="store_true",
-        help="Wait until it has ended; raise if it fails.",
-    )
-    @argument(
-        "-r",
-        "--retries",
-        type=int,
-        default=0,
-        metavar="N",
-        help="Try N times more after an error.",
-    )
-    @argument(
-        "--retry-delay", type=float, default=0, metavar="SECONDS", help="Pause between tries."
-    )
-    @argument(
-        "--export",
-        default="auto",
-        metavar="NAMES",
-        help="Names that come back into the notebook when the task is done: auto (all that the "
-        "cell binds), none, or a,b,c.",
-    )
+    @cell_arguments
     @cell_magic
     def huey_task(self, line: str, cell: str) -> None:
         """Hand this cell to the queue and go on working.
@@ -72,67 +94,122 @@ class HueyMagics(Magics):  # type: ignore[misc]  # IPython is Any to the type ch
         the task's result.
         """
         options = parse_argstring(self.huey_task, line)
+        given = self._options(options)
+        first = f"%%huey_task {line}"
+        result = self._hand_over(
+            lambda: self.session.run_cell(cell, _bare(options.name), line=first, **given)
+        )
+        self._finish(result, options)
+
+    @magic_arguments()
+    @argument("-n", "--name", default="", metavar="NAME", help="What the grid calls the tasks.")
+    @cell_arguments
+    @no_var_expand
+    @cell_magic
+    def huey_map(self, line: str, cell: str) -> None:
+        """Hand this cell to the queue once for each item: ``%%huey_map x, y in EXPR``.
+
+        The names are bound to the items as in a ``for``; the values of the last expressions are
+        the results, in their order. The tasks are shown as one grid.
+        """
+        targets, expression, options = self._read_map(line)
+        given = self._options(options)
+        items = self.shell.ev(expression)
+        first = f"%%huey_map {line}"
+        results = self._hand_over(
+            lambda: self.session.map_cell(
+                cell, targets, items, _bare(options.name), line=first, **given
+            )
+        )
+        self._finish(results, options)
+
+    @line_magic
+    def huey(self, line: str) -> None:
+        """Say how the queue is, and rule it."""
+        try:
+            commands.obey(self.session, line)
+        except commands.Interrupted:
+            raise _quiet("Interrupted", NOT_WAITING, [NOT_WAITING]) from None
+        except (LookupError, ValueError, HueyException) as error:
+            raise UsageError(str(error)) from None
+
+    huey.__doc__ = commands.manual()
+
+    # -- within -----------------------------------------------------------------------------------
+
+    def _options(self, options: argparse.Namespace) -> dict[str, Any]:
+        """Return what the options say in the words of `CellOptions`."""
         out = _bare(options.out)
         if out and not is_name(out):
             raise UsageError(f"-o takes the name of a variable, not {out!r}")
-        if options.retries < 0 or options.retry_delay < 0:
-            raise UsageError("--retries and --retry-delay take numbers that are not negative")
+        plain = ("retries", "retry_delay", "retry_backoff", "delay", "priority", "timeout")
+        given = {name: getattr(options, name) for name in (*plain, "expires", "on_rerun")}
+        given = {name: value for name, value in given.items() if value is not None}
+        for name in ("share", "process", "notify", "quiet"):
+            given |= {name: True} if getattr(options, name) else {}
+        given |= {n: _bare(getattr(options, n)) for n in ("every", "lock") if getattr(options, n)}
         try:
-            export = parse_export(_bare(options.export))
+            if options.export is not None:
+                given["export"] = parse_export(_bare(options.export))
+            if options.eta:
+                given["eta"] = parse_when(_bare(options.eta), datetime.datetime.now())
         except ValueError as error:
             raise UsageError(str(error)) from None
+        if options.after:
+            given["after"] = self._result_named(_bare(options.after))
+        return given
+
+    def _result_named(self, name: str) -> Any:
+        found = self.shell.user_ns.get(name)
+        if not isinstance(found, (Result, ResultGroup)):
+            raise UsageError(f"--after takes a variable that holds a result; {name!r} does not")
+        return found
+
+    def _hand_over(self, call: Callable[[], Any]) -> Any:
+        """Call the session; what is wrong with a cell is told as IPython tells it."""
         try:
-            result = self.session.run_cell(
-                cell,
-                _bare(options.name),
-                line=f"%%huey_task {line}",
-                export=export,
-                retries=options.retries,
-                retry_delay=options.retry_delay,
-            )
+            return call()
         except SyntaxError as error:
             raise _cell_error(self.shell, error) from None
-        if out:
-            self.shell.user_ns[out] = result
-        if options.wait:
-            self._wait(result.id)
-            _raise_if_failed(result)
-
-    @magic_arguments()
-    @argument("command", nargs="?", default="status", help="status, wait or cancel.")
-    @argument("what", nargs="?", default="", help="The beginning of a task's id; cancel takes all.")
-    @line_magic
-    def huey(self, line: str) -> None:
-        """Say how the queue is, wait for tasks, or cancel them.
-
-        ``%huey`` alone is one line on workers and tasks; ``%huey wait`` waits until everything is
-        done that is not scheduled for later; ``%huey cancel all`` stops it.
-        """
-        options = parse_argstring(self.huey, line)
-        try:
-            self._obey(options.command, options.what)
-        except (LookupError, HueyException) as error:
+        except (ValueError, HueyException) as error:
             raise UsageError(str(error)) from None
 
-    def _obey(self, command: str, what: str) -> None:
-        if command == "status":
-            display(_Status(self.session.status()))
-        elif command == "wait":
-            self._wait(what)
-        elif command == "cancel":
-            if not what:
-                raise UsageError("say which task: %huey cancel ID, or %huey cancel all")
-            count = self.session.cancel(what)
-            asked = f"{count} {'task' if count == 1 else 'tasks'} asked to stop"
-            print(asked if count else "no task to stop: it has ended, or was asked already")
-        else:
-            raise UsageError(f"%huey knows status, wait and cancel, not {command!r}")
+    def _finish(self, result: Any, options: argparse.Namespace) -> None:
+        """Bind the result and wait for it, if that was asked for."""
+        if options.out:
+            self.shell.user_ns[_bare(options.out)] = result
+        if not options.wait or isinstance(result, str):
+            return
+        singles = [result] if isinstance(result, Result) else list(result)
+        if not self.session.wait(*(single.id for single in singles)):
+            raise _quiet("Interrupted", NOT_WAITING, [NOT_WAITING])
+        for single in singles:
+            _raise_if_failed(single)
 
-    def _wait(self, task_id: str) -> None:
-        """Wait; after an interrupt the cell ends here, and so does Run All."""
-        if not self.session.wait(task_id):
-            why = "No longer waiting. The tasks go on; %huey cancel all stops them."
-            raise _quiet("Interrupted", why, [why])
+    def _read_map(self, line: str) -> tuple[str, str, argparse.Namespace]:
+        """Return the names, the expression and the options of a line after ``%%huey_map``."""
+        targets, found, rest = line.partition(" in ")
+        try:
+            ast.parse(f"for {targets} in (): pass")
+        except SyntaxError:
+            found = ""
+        if not found:
+            raise UsageError(f"%%huey_map takes NAMES in EXPRESSION, not {line!r}")
+        places = [n for n in range(len(rest)) if rest[n : n + 2] == " -"]
+        for place in (*places, len(rest)):
+            expression = rest[:place].strip()
+            if _is_expression(expression):
+                options = self.shell.var_expand(rest[place:], depth=2)
+                return targets, expression, parse_argstring(self.huey_map, options)
+        raise UsageError(f"%%huey_map takes NAMES in EXPRESSION, and {rest!r} is none")
+
+
+def _is_expression(text: str) -> bool:
+    try:
+        ast.parse(text, mode="eval")
+    except SyntaxError:
+        return False
+    return True
 
 
 def _bare(text: str) -> str:

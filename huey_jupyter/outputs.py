@@ -8,8 +8,21 @@ from typing import Any, Final, Protocol
 
 from huey.utils import make_id
 from huey_jupyter.cards import Board, Card, Group, State
-from huey_jupyter.views import card_html, card_text, group_html, group_text
-from huey_jupyter.views.offers import DEFAULT_VERBS, GROUP_OFFERS, OFFERS, in_reach
+from huey_jupyter.overview import Overview
+from huey_jupyter.views import (
+    card_html,
+    card_text,
+    dashboard_html,
+    dashboard_text,
+    group_html,
+    group_text,
+)
+from huey_jupyter.views.offers import (
+    DEFAULT_VERBS,
+    VERBS,
+    offers_of,
+    offers_of_group,
+)
 from huey_jupyter.views.widget import CardWidget, News
 
 Verbs = Callable[[Card], frozenset[str]]
@@ -82,8 +95,8 @@ class CardView:
         """Return the buttons there are now, as verb and label."""
         group, verbs = self._group, self._offered()
         if group is None:
-            return [one for one in OFFERS[self.board.card(self.key).state] if one[0] in verbs]
-        return [one for one in GROUP_OFFERS if one[0] in verbs and in_reach(group, one[0])]
+            return offers_of(self.board.card(self.key), verbs)
+        return offers_of_group(group, verbs)
 
     def _offered(self) -> frozenset[str]:
         group = self._group
@@ -96,6 +109,27 @@ class CardView:
             for verb, (needed, state) in NEEDED.items()
             if any(needed in offered[one] for one in offered if state in (None, one))
         )
+
+
+class DashboardView:
+    """The whole queue at a glance.
+
+    :param look: returns it as it is.
+    """
+
+    terminal = False
+
+    def __init__(self, look: Callable[[], Overview]) -> None:
+        self._look = look
+
+    def html(self, *, live: bool) -> str:
+        return _sendable(dashboard_html(self._look(), live=live, verbs=VERBS))
+
+    def text(self) -> str:
+        return _sendable(dashboard_text(self._look()))
+
+    def bundle(self) -> dict[str, str]:
+        return {"text/html": self.html(live=False), "text/plain": self.text()}
 
 
 def _default_verbs(_card: Card) -> frozenset[str]:

@@ -2,69 +2,85 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
+import logging
 import threading
 import time
-import weakref
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any, Final
 
-from huey import Huey, MemoryHuey
-from huey.consumer import Consumer
-from huey.exceptions import HueyException
+from huey.exceptions import ConfigurationError, HueyException
 from huey.results import Result, ResultGroup
 from huey.storage import Batch
-from huey.tasks import TaskWrapper, current_run
+from huey.tasks import Task, current_run
+from huey_jupyter import doctor, hints
+from huey_jupyter.backends import NotebookHuey, parse_url
 from huey_jupyter.capture import Capture
-from huey_jupyter.cards import Board, Card, State
-from huey_jupyter.cells import MISSING, Brought, CellTask, Snapshot, compile_cell, run_cell
+from huey_jupyter.cards import Board, Card, Changes, State
+from huey_jupyter.cells import parse_export
+from huey_jupyter.control import Control, Errands
 from huey_jupyter.display import Displays
+from huey_jupyter.export import export
+from huey_jupyter.handing import Handing, Source
+from huey_jupyter.lag import Heartbeat
+from huey_jupyter.options import CellOptions
+from huey_jupyter.outside import Outside
+from huey_jupyter.outputs import DashboardView
+from huey_jupyter.overview import Facts, Overview, overview
+from huey_jupyter.remembered import Remembered
 from huey_jupyter.reprs import Reprs, Storyteller
 from huey_jupyter.views import card_text, group_text
 from huey_jupyter.watch import Watcher
+from huey_jupyter.workers import Threads
 
-WORKERS = 2
-# Seconds between two offers of the interpreter to another thread while workers run: a tenth of
-# the default, so that the notebook stays quick beside a busy task.
-SWITCH_INTERVAL = 0.0005
+logger = logging.getLogger("huey.jupyter")
+
+WORKERS: Final = 2
 # A wait in the foreground looks this often (seconds), so that an interrupt reaches it.
-TICK = 0.05
-
-
-class HandedOver(NamedTuple):
-    """A cell in the hands of the queue: its snapshot, what comes back, and who waits for it."""
-
-    snapshot: Snapshot
-    export: set[str] | None
-    handle: weakref.ref[Result[Any]]
+TICK: Final = 0.05
+MOST_ITEMS: Final = 100_000  # tasks that one map may make
+CONFIGURED: Final = ("retries", "retry_delay", "on_rerun", "notify", "quiet")
+SHOWN_SINGLY: Final = 20  # cards that come back one by one; more are shown as a group
 
 
 class Session:
-    """What ``%load_ext huey_jupyter`` makes: a queue in memory and workers in this kernel.
+    """What ``%load_ext huey_jupyter`` makes: a queue, and workers for it.
 
-    Every magic is one call of a method here.
+    At first the queue is in memory and the workers are threads of this kernel. Every magic is one
+    call of a method here.
 
     :param ip: the shell.
-    :param huey: a queue in memory to go on with, whose task functions are known; by default new.
+    :param huey: a queue to go on with, whose task functions are known; by default new.
     :param workers: how many tasks run at once.
+    :param name: the queue's name, by which it is found again in a file or on a server.
     """
 
-    def __init__(self, ip: Any, huey: Huey | None = None, workers: int = WORKERS) -> None:
+    def __init__(
+        self,
+        ip: Any,
+        huey: NotebookHuey | None = None,
+        workers: int = WORKERS,
+        name: str = "notebook",
+    ) -> None:
         self.ip = ip
-        self.huey = huey or MemoryHuey("notebook", events=True)
-        self.consumer: Consumer = self.huey.create_consumer(workers=workers)
+        self.huey = huey or NotebookHuey(name)
         self.lock = threading.RLock()
         self.board = Board()
-        self.displays = Displays(ip, self.board, self.lock, self._press)
-        self.watcher = Watcher(self.huey, self.board, self.lock, self.displays.publish)
+        self.defaults: dict[str, Any] = {}
+        self.errands = Errands(self._carry_out)
+        self.handing = Handing(ip, self.huey, self.board, self.lock, self._catch_up)
+        self.control = Control(self.huey, self.board, self.lock, self.handing)
+        self.displays = Displays(
+            ip, self.board, self.lock, self.errands.ask, verbs=self.control.verbs
+        )
+        self.watcher = Watcher(self.huey, self.board, self.lock, self._publish)
         self.capture = Capture(ip)
+        self.heartbeat = Heartbeat()
+        self.pulse = hints.Pulse(self._refresh_hints)
         self.reprs = Reprs(ip, self.show, self.describe)
         self._storyteller = Storyteller(ip)
-        self._handed_over: dict[str, HandedOver] = {}
-        self._brought: Brought = {}
-        self.huey.registry.unregister(f"{run_cell.__module__}.cell")
-        self._cell = TaskWrapper(self.huey, run_cell, name="cell", task_base=CellTask)
-        self._switch_interval: float | None = None
+        self.remembered = Remembered(ip, self.huey.name)
+        self._hire(Threads(self.huey, workers))
 
     # -- beginning and end ----------------------------------------------------------------------
 
@@ -76,17 +92,26 @@ class Session:
         self.ip.events.register("pre_run_cell", self._before_cell)
         self.ip.events.register("post_run_cell", self._after_cell)
         self.watcher.start()
-        self._switch_interval = sys.getswitchinterval()
-        sys.setswitchinterval(SWITCH_INTERVAL)
-        self.consumer.start()
+        self.heartbeat.start()
+        self.pulse.start()
+        self.errands.start()
+        self.workers.start()
 
     def close(self) -> None:
-        """Interrupt what runs, and give back everything that `open` took."""
-        self.consumer.stop()
-        if self._switch_interval is not None:
-            sys.setswitchinterval(self._switch_interval)
+        """Interrupt what runs, and give back everything that `open` took.
+
+        Workers that were detached go on.
+        """
+        if isinstance(self.workers, Outside):
+            self.workers.let_go()
+        else:
+            self.workers.stop()
+        self.errands.stop()
+        self.pulse.stop()
+        self.heartbeat.stop()
         self.watcher.stop()
-        self._lose("the extension was unloaded, and the queue in memory ended with it")
+        if not self.huey.durable:
+            self._lose("the extension was unloaded, and the queue in memory ended with it")
         self.displays.close()
         self.ip.events.unregister("post_run_cell", self._after_cell)
         self.ip.events.unregister("pre_run_cell", self._before_cell)
@@ -96,36 +121,58 @@ class Session:
 
     # -- handing over ---------------------------------------------------------------------------
 
-    def run_cell(
-        self,
-        source: str,
-        name: str = "",
-        *,
-        line: str = "",
-        export: set[str] | None = None,
-        retries: int = 0,
-        retry_delay: float = 0,
-    ) -> Result[Any]:
-        """Hand a cell's source to the queue and show its card.
+    def run_cell(self, source: str, name: str = "", *, line: str = "", **options: Any) -> Any:
+        """Hand a cell's source to the queue and show its card; return its result.
 
         The cell runs on a snapshot of the notebook's names; its last expression is the value.
 
         :param name: what the card calls it; by default ``cell_`` and its number.
         :param line: the cell's first line, which counts in line numbers.
-        :param export: names that come back into the notebook when it is done; None for all that
-            it binds.
-        :param retries: how many times it is tried again after an error.
-        :param retry_delay: seconds between tries.
+        :param options: those of `CellOptions`.
         :raises SyntaxError: if the source is not Python.
+        :raises ValueError: if an option cannot be what it is.
+        :returns: a `Result`; with ``every`` the name of the periodic task.
         """
-        cell = compile_cell(self.ip, source, line)
-        snapshot = Snapshot(self.ip.user_ns)
-        task = self._cell.s(snapshot, cell, name or f"cell_{self._number}", retries)
-        task.retries, task.retry_delay = retries, retry_delay
-        result = self.huey.enqueue(task)
-        self._handed_over[task.id] = HandedOver(snapshot, export, weakref.ref(result))
-        self.show(result)
+        chosen = CellOptions(**{**self.defaults, **options})
+        work = Source(source, line, name or f"cell_{self._number}", chosen)
+        if chosen.process:
+            self._need_processes()
+        if chosen.every:
+            return self._repeat(work)
+        result = self._go_on_with(work) or self._hand_over(work)
+        if not chosen.quiet:
+            self.show(result)
         return result
+
+    def map_cell(
+        self,
+        source: str,
+        names: str,
+        items: Iterable[Any],
+        name: str = "",
+        *,
+        line: str = "",
+        **options: Any,
+    ) -> ResultGroup[Any]:
+        """Hand a cell to the queue once for each item, and show the tasks as one grid.
+
+        Nothing that the cells bind comes back; their last expressions are the values.
+
+        :param names: what each item is bound to, as in ``for x, y in items``.
+
+        The other parameters are those of `run_cell`.
+        """
+        chosen = CellOptions(**{**self.defaults, **options})
+        found = list(islice(items, MOST_ITEMS + 1))
+        if len(found) > MOST_ITEMS:
+            raise ValueError(f"more than {MOST_ITEMS:,} items: hand them over in parts")
+        if chosen.process:
+            self._need_processes()
+        work = Source(source, line, name or f"cell_{self._number}", chosen)
+        results = self.handing.hand_over_each(work, names, found)
+        if not chosen.quiet and found:
+            self.show(results)
+        return results
 
     # -- showing --------------------------------------------------------------------------------
 
@@ -145,6 +192,12 @@ class Session:
         self.watcher.catch_up()
         self.displays.show(key)
 
+    def show_task(self, task_id: str) -> Result[Any]:
+        """Show the card of a task by its id, or the beginning of it; return its result."""
+        result = self.control.result(self.find(task_id))
+        self.displays.show(result.id)
+        return result
+
     def describe(self, result: Result[Any] | ResultGroup[Any]) -> str:
         """Return in plain text what `show` shows."""
         if not self._is_ours(result):
@@ -163,37 +216,67 @@ class Session:
         with self.lock:
             states = [card.state for card in self.board.cards.values()]
         return {
-            "workers": len(self.consumer.workers) if self.consumer.running else 0,
-            "kind": self.consumer.worker_type,
+            "workers": self.workers.count if self.workers.running else 0,
+            "kind": self.workers.kind,
+            "paused": self.workers.paused,
             "running": states.count(State.running) + states.count(State.stopping),
             "queued": states.count(State.queued) + states.count(State.retry),
             "scheduled": states.count(State.scheduled),
             "done": states.count(State.done),
             "failed": states.count(State.failed) + states.count(State.lost),
             "cancelled": states.count(State.canceled),
-            "storage": "memory: the queue ends with the kernel",
+            "storage": self.huey.place
+            if self.huey.durable
+            else "memory: the queue ends with the kernel",
+            "lag": self.heartbeat.lag,
+            "note": self.workers.failure,
         }
+
+    def tasks(self, state: str = "") -> list[Card]:
+        """Return the cards of all tasks, or of those in one state, the latest last.
+
+        :raises LookupError: if no state is called so.
+        """
+        known = {one.word: one for one in State} | {one.value: one for one in State}
+        if state and state not in known:
+            words = ", ".join(dict.fromkeys(one.word for one in State))
+            raise LookupError(f"no state is called {state!r}: they are {words}")
+        self.watcher.catch_up()
+        with self.lock:
+            cards = list(self.board.cards.values())
+        return [card for card in cards if not state or card.state is known[state]]
+
+    def clear(self) -> int:
+        """Forget the tasks that are over, and the values that they left; return how many.
+
+        What is shown stays.
+        """
+        over = [card.id for card in self.tasks() if card.terminal]
+        for task_id in over:
+            self.huey.storage.pop_data(task_id)
+        with self.lock:
+            return self.board.forget(over)
 
     # -- waiting and stopping -------------------------------------------------------------------
 
-    def wait(self, task_id: str = "") -> bool:
-        """Wait until a task has ended, or all that are not scheduled for later.
+    def wait(self, *task_ids: str) -> bool:
+        """Wait until tasks have ended, or all that are not scheduled for later.
 
         An interrupt ends the waiting, not the tasks.
 
-        :param task_id: the id, or enough of its beginning; all tasks if empty.
+        :param task_ids: the ids, or enough of their beginnings; all tasks if there are none.
         :returns: whether they have ended.
         :raises HueyException: inside a task, which would wait for itself.
         """
         if current_run() is not None:
             raise HueyException("a task cannot wait for the queue that it is in")
-        wanted = [self._find(task_id)] if task_id else None
+        wanted = [self.find(one) for one in task_ids] or None
         try:
             while not self._over(wanted):
                 time.sleep(TICK)
         except KeyboardInterrupt:
             return False
-        self._bring_back()
+        self.handing.bring_back()
         return True
 
     def cancel(self, task_id: str) -> int:
@@ -201,14 +284,178 @@ class Session:
 
         :param task_id: the id, or enough of its beginning.
         """
-        self.watcher.catch_up()
-        wanted = None if task_id == "all" else self._find(task_id)
-        with self.lock:
-            cards = [c for c in self.board.cards.values() if wanted in (None, c.id)]
+        if task_id in self.huey.registry.periodic:
+            return int(self.huey.registry.unregister(task_id))
+        wanted = None if task_id == "all" else self.find(task_id)
+        cards = [card for card in self.tasks() if wanted in (None, card.id)]
         open_ids = [card.id for card in cards if not (card.terminal or card.asked)]
-        for one in open_ids:
-            self.huey.cancel(one)
-        return len(open_ids)
+        return self.control.act("cancel", open_ids)
+
+    def retry(self, task_id: str) -> int:
+        """Run a task again that is over, or all that ``failed``; return how many.
+
+        :param task_id: the id, or enough of its beginning.
+        """
+        if task_id != "failed":
+            self.control.run_again(self.find(task_id))
+            return 1
+        failed = [card.id for card in self.tasks() if card.state is State.failed]
+        return self.control.act("retry", failed)
+
+    # -- workers ----------------------------------------------------------------------------------
+
+    def start(self, workers: int | None = None, kind: str = "", detach: bool = False) -> None:
+        """Start workers, or have another number or kind of them.
+
+        Processes cannot see a queue in memory: it moves to the file ``huey.db`` first.
+
+        :param workers: how many; by default as many as before.
+        :param kind: ``thread``, in this kernel, or ``process``; by default as before.
+        :param detach: let them outlive the kernel.
+        """
+        kind = kind or self.workers.kind
+        count = workers or self.workers.count
+        if kind == "process" and not self.huey.durable:
+            self.use("sqlite", move=True)
+        if kind == self.workers.kind and self.workers.running and not detach:
+            self.workers.set_count(count)
+            self.workers.resume()
+            return
+        self.workers.stop()
+        if kind == "process":
+            self._hire(Outside(self.huey, count, detach=detach))
+        else:
+            self._hire(Threads(self.huey, count))
+        self.workers.start()
+
+    def stop(self) -> None:
+        """Stop the workers; what runs is interrupted and goes back to the queue."""
+        self.workers.stop()
+
+    def restart(self) -> None:
+        """Stop the workers once what runs has ended, and start fresh ones."""
+        self.workers.stop(graceful=True)
+        self.workers.start()
+
+    def pause(self) -> None:
+        """Have the workers finish what they run and begin nothing more until `resume`."""
+        self.workers.pause()
+
+    def resume(self) -> None:
+        """Have paused workers go on."""
+        self.workers.resume()
+
+    # -- other queues -------------------------------------------------------------------------------
+
+    def use(self, where: str, *, move: bool = False, leave: bool = False) -> None:
+        """Keep the queue somewhere else from now on; task functions come along.
+
+        :param where: ``memory``, ``sqlite[:PATH]``, ``redis[:URL]`` or ``file:DIR``.
+        :param move: take waiting and scheduled tasks along. Running ones may end first.
+        :param leave: leave them where they are; in memory they are lost.
+        :raises ConfigurationError: if tasks wait or run and neither was said, or the new place
+            cannot be used.
+        """
+        url = parse_url(where)
+        if url == self.huey.url:
+            return
+        running = [card for card in self.tasks() if card.state in (State.running, State.stopping)]
+        if running and not (move or leave):
+            raise ConfigurationError(
+                f"{len(running)} tasks are running: wait for them, or say --move (they end "
+                f"first, what waits comes along) or --leave"
+            )
+        if url == "memory" and self.workers.kind == "process":
+            raise ConfigurationError(
+                "worker processes cannot see a queue in memory: %huey start -k thread first"
+            )
+        was_running = self.workers.running
+        self.workers.stop(graceful=move)
+        try:
+            if leave and not self.huey.durable:
+                self._lose("the notebook has left the queue in memory")
+            self.watcher.catch_up()
+            self.huey.move_to(url, move=move, leave=leave)
+            self.watcher.follow_on()
+        finally:
+            if was_running:
+                self.workers.start()
+        self.remembered.remember(self.huey.url if self.huey.durable else "")
+
+    def dashboard(self) -> None:
+        """Show workers, queue, schedule and what is over, and how they go on."""
+        self.displays.show_view(DashboardView(self.overview))
+
+    def overview(self) -> Overview:
+        """Return the whole queue at a glance; use it under the lock."""
+        names = [f"{self.workers.kind} {n + 1}" for n in range(self.workers.count)]
+        facts = Facts(
+            now=time.time(),
+            workers=tuple(names) if self.workers.running else (),
+            kind=self.workers.kind,
+            paused=self.workers.paused,
+            lag=self.heartbeat.lag,
+            place=self.huey.place,
+            note=self.workers.failure,
+        )
+        return overview(self.board, facts)
+
+    def ids(self) -> list[str]:
+        """Return the ids of all tasks, short but told apart."""
+        return [card.id[:8] for card in self.tasks()]
+
+    @property
+    def now(self) -> float:
+        """The present, in epoch seconds."""
+        return time.time()
+
+    def reconnect(self, where: str = "") -> int:
+        """Go back to the queue that this notebook used before its kernel was restarted.
+
+        Shows the cards of its tasks, with what has become of them meanwhile.
+
+        :param where: as for `use`; by default where the notebook was last.
+        :returns: how many tasks there are.
+        """
+        where = where or self.remembered.last_place()
+        if not where and not self.huey.durable:
+            raise ConfigurationError(
+                "nothing is known of an earlier queue of this notebook: say where it is, like "
+                "%huey reconnect sqlite:huey.db"
+            )
+        if where:
+            self.use(where)
+        self.watcher.read_all()
+        cards = self.tasks()
+        self._show_cards(cards)
+        return len(cards)
+
+    def export(self, path: str, *, force: bool = False) -> str:
+        """Write the notebook's task functions as a module that ``huey_consumer`` runs.
+
+        :param path: the file, like ``tasks.py``.
+        :param force: replace a file that was not written by this.
+        :returns: what to do with it, in a sentence.
+        """
+        return str(export(self.ip, self.huey, path, force=force))
+
+    def config(self, *settings: str) -> dict[str, Any]:
+        """Change what holds where nothing else is said; return all of it.
+
+        :param settings: like ``workers=4``, ``export=none``, ``on_rerun=queue``, ``retries=2``.
+        :raises ValueError: if there is no such setting, or it cannot be that.
+        """
+        for setting in settings:
+            key, _, text = setting.partition("=")
+            self._configure(key.strip().replace("-", "_"), text.strip())
+        chosen = CellOptions(**self.defaults)
+        export = "auto" if chosen.export is None else ",".join(sorted(chosen.export)) or "none"
+        known = {key: getattr(chosen, key) for key in CONFIGURED}
+        return {"workers": self.workers.count, **known, "export": export}
+
+    def doctor(self) -> Any:
+        """Return what works here and what does not, to be displayed."""
+        return doctor.Report(doctor.diagnose(self, self.ip))
 
     # -- within ---------------------------------------------------------------------------------
 
@@ -216,8 +463,74 @@ class Session:
     def _number(self) -> int:
         return int(self.ip.displayhook.prompt_count)
 
+    def _configure(self, key: str, text: str) -> None:
+        if key == "workers" and text.isdigit() and int(text):
+            self.workers.set_count(int(text))
+        elif key == "export":
+            self.defaults[key] = parse_export(text)
+        elif key in CONFIGURED:
+            kind = type(getattr(CellOptions(), key))
+            value = {"True": True, "False": False}.get(text) if kind is bool else kind(text)
+            self.defaults = {**self.defaults, key: value}
+            CellOptions(**self.defaults)
+        else:
+            names = ", ".join(("workers", "export", *CONFIGURED))
+            raise ValueError(f"%huey config takes KEY=VALUE with one of {names}")
+
+    def find(self, beginning: str) -> str:
+        """Return the one task id that begins so.
+
+        :raises LookupError: if there is none, or more than one.
+        """
+        self.watcher.catch_up()
+        with self.lock:
+            found = [task_id for task_id in self.board.cards if task_id.startswith(beginning)]
+        if len(found) != 1:
+            what = "no task" if not found else f"{len(found)} tasks"
+            raise LookupError(f"{what} with an id that begins with {beginning!r}")
+        return found[0]
+
+    def _hire(self, workers: Threads | Outside) -> None:
+        """Have these workers from now on."""
+        self.workers = self.control.workers = workers
+
+    def _need_processes(self) -> None:
+        """Have worker processes, for a cell that must not be in this kernel's way."""
+        if self.workers.kind != "process":
+            self.start(kind="process")
+
+    def _repeat(self, work: Source) -> str:
+        name = self.handing.repeat(work)
+        self.displays.say(f"{work.label} runs in minutes that match {work.options.every}; "
+                          f"%huey cancel {name} ends that")
+        return name
+
+    def _go_on_with(self, work: Source) -> Result[Any] | None:
+        """Return the result of this cell's last run if that is to be shown; cancel it if not."""
+        last = self.handing.last_run(self._cell_key(work))
+        if last is None or work.options.on_rerun == "queue":
+            return None
+        source_key, card = last
+        if source_key == work.key and work.options.on_rerun == "auto":
+            return self.control.result(card.id)
+        self.control.act("cancel", [card.id])
+        self.displays.say(f"the earlier run {card.short} of this cell was asked to stop")
+        return None
+
+    def _hand_over(self, work: Source) -> Result[Any]:
+        result = self.handing.hand_over(work)
+        self.handing.note_run(self._cell_key(work), work, result.id)
+        return result
+
+    def _cell_key(self, work: Source) -> str:
+        """Return what stays the same when a cell is run again: the front end's name for it."""
+        parent = self.ip.get_parent() if hasattr(self.ip, "get_parent") else {}
+        known = (parent or {}).get("metadata", {}).get("cellId")
+        return known or work.key
+
     def _know(self, result: Result[Any]) -> Card:
         """Return a result's card, also if its events are not kept any more."""
+        self.control.remember(result)
         card = self.board.card(result.id)
         known = result.task.describe()
         card.name = card.name or result.task.name
@@ -237,17 +550,16 @@ class Session:
         group.prompt = group.prompt or f"In[{self._number}]"
         return group.id
 
-    def _find(self, beginning: str) -> str:
-        """Return the one task id that begins so.
-
-        :raises LookupError: if there is none, or more than one.
-        """
+    def _show_cards(self, cards: list[Card]) -> None:
+        """Show cards that an earlier kernel has shown."""
+        if len(cards) <= SHOWN_SINGLY:
+            for card in cards:
+                self.displays.show(card.id)
+            return
         with self.lock:
-            found = [task_id for task_id in self.board.cards if task_id.startswith(beginning)]
-        if len(found) != 1:
-            what = "no task" if not found else f"{len(found)} tasks"
-            raise LookupError(f"{what} with an id that begins with {beginning!r}")
-        return found[0]
+            ids = [card.id for card in cards]
+            group = self.board.group(f"all {self.huey.name}", self.huey.name, ids, len(ids))
+        self.displays.show(group.id)
 
     def _over(self, wanted: list[str] | None) -> bool:
         self.watcher.catch_up()
@@ -257,62 +569,45 @@ class Session:
             cards = list(self.board.cards.values())
         return all(card.terminal or card.state is State.scheduled for card in cards)
 
-    def _press(self, verb: str, key: str) -> None:
-        """Do what a button asks for; called on any thread."""
-        if verb != "cancel":
-            return
+    def _carry_out(self, verb: str, key: str) -> None:
+        """Do what a button asks for."""
+        rule = {"pause": self.pause, "resume": self.resume}
+        if verb in rule:
+            rule[verb]()
+        elif verb == "pick":
+            with self.lock:
+                self.board.pick(key)
+        elif verb in ("more", "fewer"):
+            step = 1 if verb == "more" else -1
+            self.workers.set_count(max(1, self.workers.count + step))
+        else:
+            self.control.act(verb, self.control.reached(verb, key))
+        self._refresh_hints()
+
+    def _publish(self, changes: Changes) -> None:
         with self.lock:
-            group = self.board.groups.get(key)
-            ids = [card.id for card in self.board.members(group)] if group else [key]
-            known = [i for i in ids if i in self.board.cards and not self.board.cards[i].terminal]
-        for task_id in known:
-            with contextlib.suppress(HueyException):
-                self.huey.cancel(task_id)
+            self.control.keep_failed(changes.cards)
+        self.displays.publish(changes)
+        self.handing.start_what_waited()
+
+    def _catch_up(self) -> None:
+        self.watcher.catch_up()
+
+    def _refresh_hints(self) -> None:
+        idle = "" if self.workers.running else hints.NO_WORKER
+        idle = hints.PAUSED if self.workers.running and self.workers.paused else idle
+        lags = self.heartbeat.high_for(hints.LAG) >= hints.PATIENCE
+        with self.lock:
+            hints.refresh(self.board, idle, lags)
 
     def _before_cell(self, info: Any) -> None:
-        self._bring_back()
+        self.handing.bring_back()
         self.displays.settle()
 
     def _after_cell(self, result: Any) -> None:
         """Show the ends of tasks before the cell's own end: some front ends listen no longer."""
-        self._bring_back()
+        self.handing.bring_back()
         self.displays.settle()
-
-    def _bring_back(self) -> None:
-        """Bind the names that finished cells made, in the notebook's own thread."""
-        self.watcher.catch_up()
-        names = self.ip.user_ns  # what the notebook has bound anew or deleted is let go
-        self._brought = {n: v for n, v in self._brought.items() if names.get(n, MISSING) is v[0]}
-        for task_id, handed in list(self._handed_over.items()):
-            with self.lock:
-                card = self.board.card(task_id)
-                if not card.terminal:
-                    continue
-                del self._handed_over[task_id]
-                if card.state is State.done:
-                    self._bind(card, handed)
-                handed.snapshot.forget()
-            self._keep_while_held(task_id, handed.handle())
-        self.watcher.catch_up()
-
-    def _bind(self, card: Card, handed: HandedOver) -> None:
-        kept, missing = handed.snapshot.bring_back(handed.export, self._brought)
-        notes = []
-        if kept:
-            notes.append(f"you have bound {_quoted(kept)} meanwhile: yours is kept")
-        if missing:
-            notes.append(f"the cell bound no {_quoted(missing)}")
-        if notes:
-            card.note = "; ".join(notes)
-            self.board.touch(card.id)
-
-    def _keep_while_held(self, task_id: str, result: Result[Any] | None) -> None:
-        """Let a cell's value go when nobody holds its result any more; the card stays."""
-        drop = self.huey.storage.pop_data
-        if result is None:
-            drop(task_id)
-        else:
-            weakref.finalize(result, drop, task_id).atexit = False
 
     def _lose(self, why: str) -> None:
         """End what nobody will run any more, for cards and for callers that wait."""
@@ -323,7 +618,3 @@ class Session:
             for one in lost:
                 self.board.fold({"kind": "lost", "task": one, "at": time.time(), "error": why})
         self.huey.storage.write(Batch(endings=[(one, "lost") for one in lost]))
-
-
-def _quoted(names: list[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)

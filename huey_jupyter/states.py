@@ -38,6 +38,7 @@ SHAPES: Final = dict(zip(State, "○◷●◌↻✓✗⊘⌛⊡?", strict=True))
 TERMINAL: Final = frozenset(
     {State.done, State.failed, State.canceled, State.expired, State.locked, State.lost}
 )
+FAILURES: Final = frozenset({State.failed, State.lost, State.expired, State.locked})
 # How a group counts its tasks: what went wrong first.
 FAILURES_FIRST: Final = (
     *(State.failed, State.lost, State.expired, State.locked, State.canceled, State.done),

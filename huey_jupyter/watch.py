@@ -21,7 +21,8 @@ PUBLISH_EVERY = 0.1  # seconds between two updates of what is shown
 MANY = 1000  # events read at once, after which there is no pause: more are waiting
 
 
-ENDINGS = {"none": "complete", "skipped": "canceled"}  # where an ending has another name as event
+# Where an ending has another name as event.
+ENDINGS = {"none": "complete", "skipped": "canceled", "withdrawn": "canceled"}
 
 
 class Watcher:
@@ -70,6 +71,20 @@ class Watcher:
             while self._fold(MANY) >= MANY:
                 continue
             self._tell()
+
+    def follow_on(self) -> None:
+        """Go on from the end of the stream, as it is another one now."""
+        with self._turn:
+            self._cursor = self.huey.storage.last_event()
+
+    def read_all(self) -> None:
+        """Fold everything that the stream still holds, what was folded before included."""
+        with self._turn:
+            self._cursor = None
+            self._missed = False
+        self.catch_up()
+        self._ask_storage()
+        self._tell()
 
     def _follow(self) -> None:
         """Fold and publish until `stop`."""
@@ -125,7 +140,7 @@ class Watcher:
         data = self.huey.storage.peek_data(task_id)
         if data is EmptyData:
             ending = self.huey.storage.peek_ending(task_id)
-            return None if ending is None else {"kind": ENDINGS.get(ending, ending)}
+            return None if not ending else {"kind": ENDINGS.get(ending, ending)}
         value = self.huey.serializer.deserialize(data)
         return (
             {"kind": "error", **value.metadata}

@@ -59,7 +59,15 @@ def pytest_collection_modifyitems(items):
 
 SLOW = (
     *("test_consumer_options", "test_consumer_process", "test_greenlet_workers"),
-    *("test_process_workers", "test_crash_points", "test_history", "test_docs", "test_table"),
+    *(
+        "test_process_workers",
+        "test_crew",
+        "test_crash_points",
+        "test_history",
+        "test_docs",
+        "test_table",
+    ),
     *("test_examples", "test_chords", "test_bad_input", "test_await", "test_session"),
     *("test_cells", "test_file", "test_cancel", "test_asyncio_workers"),
+    *("test_worker", "test_workers"),
 )

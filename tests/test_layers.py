@@ -19,26 +19,33 @@ ENGINE = """
     utils serializer lifecycle coroutines
     registry tasks awaiting results composition storage.base
     storage.wake storage.liveness storage.server storage.members
-    storage.memory storage.blackhole storage.statements
+    storage.heap storage.memory storage.blackhole storage.statements
     storage.names storage.journal storage.records storage.listing
     storage.sqlite storage.redis storage.file
     storage
     revocations locks limits inspection events
-    executor logs consumer_options
+    executor logs consumer_options control
     drivers.*
     consumer
     api
     huey bin.* contrib.*
 """
 NOTEBOOK = """
-    states log pace
+    states log pace fields
     card
-    cards capture
+    group runs
+    cards
+    overview
+    replaced arrivals pipes streams forks offspring figures bars capture descriptors
     views.*
-    reprs display watch
-    cells shipping backends workers
+    reprs budget outputs publisher display watch lag
+    envelope baggage needs shipping cells
+    sources plain portable belongings imports module_huey export
+    backends
+    worker tied workers outside
+    options handing control hints remembered machine doctor
     session
-    magics
+    commands magics completion
     huey_jupyter teaching.* __main__
 """
 
@@ -46,7 +53,12 @@ NOTEBOOK = """
 NOT_FOR_THE_ENGINE = {"huey_jupyter", "IPython", "ipykernel", "ipywidgets", "anywidget"}
 
 # These can be tested, and used, without a kernel: neither they nor what they import may need one.
-WITHOUT_KERNEL = ("huey_jupyter.cards", "huey_jupyter.views.*", "huey_jupyter.backends")
+WITHOUT_KERNEL = (
+    "huey_jupyter.cards",
+    "huey_jupyter.overview",
+    "huey_jupyter.views.*",
+    "huey_jupyter.backends",
+)
 KERNEL = {"IPython", "ipykernel"}
 
 # What `import huey` must not load: slow, optional, or missing on some platforms.

@@ -15,17 +15,27 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from huey_jupyter.cards import Board
-from huey_jupyter.views import card_html, group_html, status_html
+from huey_jupyter.overview import Facts, overview
+from huey_jupyter.views import card_html, dashboard_html, group_html, status_html, tasks_html
+from huey_jupyter.views.offers import VERBS
+from huey_jupyter.views.words import HOLDS, NO_WORKER
 
 ROOT = Path(__file__).parent.parent
 STATIC = ROOT / "huey_jupyter" / "views" / "static"
-THEMES = Path(sys.prefix) / "share" / "jupyter" / "lab" / "themes" / "@jupyterlab"
+SHEETS = Path(sys.prefix) / "share" / "jupyter" / "lab" / "themes" / "@jupyterlab"
 LOOKS = ("live", "static", "untrusted")
-WIDTHS = (500, 1000)
+WIDTHS = (400, 1000)
+# Names as the app has them, and the folders of their stylesheets.
+THEMES = {
+    "light": "theme-light-extension",
+    "dark": "theme-dark-extension",
+    "contrast": "theme-dark-high-contrast-extension",
+}
 
 FIGURE = """<svg xmlns="http://www.w3.org/2000/svg" width="420" height="180" viewBox="0 0 420 180">
 <rect width="420" height="180" fill="white"/><g stroke="#999" fill="none">
@@ -90,10 +100,12 @@ def stories(board: Board) -> None:
 
     board.card(story(3).id).place = 3
     lonely = board.card(story(75).id)
-    lonely.place, lonely.note = 1, "No worker is running: %huey start"
+    lonely.place, lonely.hint = 1, NO_WORKER
+    story(2, carries="`df`, 38 MB")
     story(1)("scheduled", 0, eta=time.time() + 754)
     story(41.2).run().progress()
     story(12, name="estimate_pi").run().output(1, *LOG)
+    board.card(story(20, name="sort").run().id).hint = HOLDS
     story(9, args="path='data/2024/january/measurements.parquet', columns=['a', 'b', 'c']").run()
     story(30).run().progress(12)("canceling", 27)
     story(7).run()("error", 3, error="OSError: connection reset", retries=1)(
@@ -102,7 +114,8 @@ def stories(board: Board) -> None:
     story(60).run()("complete", 2.6, duration=2.4).output(2.6, ["value", {"text/plain": "3.14159"}])
     note = story(60, name="load").run().output(1, *LOG)("complete", 2.6)
     note.output(2.6, ["value", {"text/plain": "...", "text/html": TABLE}])
-    board.cards[note.id].note = "Kept your own `x`; the task's is at card.value['x']."
+    kept = board.cards[note.id]
+    kept.note, kept.unbound = "you have bound `x` meanwhile: yours is kept", ("x",)
     story(60, name="plot").run().output(
         1, LOG[0], ["display", {"image/svg+xml": FIGURE}], *LOG[1:]
     )("complete", 83.2)
@@ -111,7 +124,7 @@ def stories(board: Board) -> None:
     failed("error", 16, error="ValueError: bad <b>header</b>", traceback=TRACEBACK, retries=0)
     story(60).run().progress(9)("canceled", 16)
     story(60)("expired", 30, error="waited longer than its 30 s")
-    story(60)("locked", 1, error="another task holds the lock `gpu`")
+    story(60)("locked", 1, error="TaskLockedException: unable to acquire lock gpu")
     story(600).run()("lost", 300, error="the kernel was restarted while it ran")
 
 
@@ -131,17 +144,74 @@ def groups(board: Board) -> None:
                 task("enqueued", 33)("canceled", 34)
 
 
+def big_group(board: Board, size: int = 5_000) -> None:
+    """Put a group on the board that is too large for a square a task."""
+    board.group("c0de-big", title="simulate", expected=size)
+    for n in range(size - 800):
+        task = Story(board, 300, name="simulate", args=f"seed={n}", group="c0de-big", retries=0)
+        spent = 0.004 * (1 + n % 37) ** 2
+        kind = "error" if n % 400 == 77 else "complete"
+        error = "FloatingPointError: overflow" if kind == "error" else ""
+        task.run(0.2, retries=0)(kind, 0.2 + spent, duration=spent, error=error, retries=0)
+
+
+def busy_minute(board: Board) -> None:
+    """Put on the board what four workers did in the last minute, what waits and what is to come."""
+    for worker in range(1, 5):
+        at, n = 75.0, worker
+        while at > 3:
+            spent = (2.5 * worker + n * 7 % 11) / (6 if worker == 3 else 1)
+            if at < spent:
+                break
+            task = Story(board, at, name=("fit", "load", "resize", "score")[worker - 1], retries=0)
+            task("executing", 0, worker=f"thread {worker}", attempt=1, retries=0)
+            wrong = n % 6 == 5
+            kind, error = ("error", "ValueError: bad") if wrong else ("complete", "")
+            task(kind, spent, duration=spent, error=error, retries=0)
+            at, n = at - spent - n % 3, n + 1
+        if worker != 4:
+            task = Story(board, at, name="fit", args=f"n={worker}")
+            task("executing", 0, worker=f"thread {worker}", attempt=1)
+            task("progress", 1, done=worker * 20, total=70)
+    for n in range(37):
+        Story(board, 12, args=f"n={41 + n}")
+    for n in range(3):
+        eta = time.time() + 60 + 754 * n
+        Story(board, 3, name="report", args=f"day={n}")("scheduled", 0, eta=eta)
+
+
+def dashboards(live: bool) -> Iterator[str]:
+    board, now = Board(), time.time()
+    busy_minute(board)
+    names = tuple(f"thread {n}" for n in range(1, 5))
+    facts = Facts(now, names, lag=0.012, place="redis://:***@localhost:6379/0")
+    yield dashboard_html(overview(board, facts), live=live, verbs=VERBS)
+    paused = Facts(now, names[:2], paused=True, lag=0.62, place="memory")
+    yield dashboard_html(overview(board, paused), live=live, verbs=VERBS)
+    yield dashboard_html(overview(Board(), Facts(now)), live=live, verbs=VERBS)
+    if not live:
+        yield tasks_html(board.cards.values(), now=now)
+        yield tasks_html([], now=now)
+
+
 def pieces(live: bool) -> Iterator[str]:
     """Yield each example as HTML."""
     board, now = Board(), time.time()
     stories(board)
     for card in board.cards.values():
-        yield card_html(card, now=now, live=live)
+        yield card_html(card, now=now, live=live, verbs=VERBS)
     groups(board)
+    big_group(board)
     for group in board.groups.values():
-        yield group_html(group, board.members(group), now=now, live=live)
+        yield group_html(group, board.members(group), now=now, live=live, verbs=VERBS)
+    picked = board.groups["a3f9-running"]
+    board.pick("a3f9-running#8")
+    yield group_html(picked, board.members(picked), now=now, live=live, verbs=VERBS)
     facts = {"workers": 2, "kind": "thread", "running": 1, "queued": 3, "done": 12, "failed": 1}
-    yield status_html(facts | {"storage": "in memory, ends with the kernel"})
+    yield status_html(facts | {"storage": "in memory, ends with the kernel", "lag": 0.012})
+    yield status_html(facts | {"paused": True, "storage": "sqlite:huey.db"})
+    yield status_html({"queued": 3})
+    yield from dashboards(live)
 
 
 def sanitised(html: str) -> str:
@@ -158,7 +228,7 @@ def sanitised(html: str) -> str:
 def page() -> str:
     """Return the gallery: a section a theme and look, all but the one in the address hidden."""
     sections = []
-    for theme in ("light", "dark"):
+    for theme in THEMES:
         for look in LOOKS:
             shown = list(pieces(live=look == "live"))
             if look == "live":
@@ -169,7 +239,7 @@ def page() -> str:
                 inside = "".join(sanitised(p) if look == "untrusted" else p for p in shown)
             sections.append(f'<section id="{theme}-{look}" class="{theme}">{inside}</section>')
     return PAGE.format(
-        themes="".join(theme_css(name) for name in ("light", "dark")),
+        themes="".join(theme_css(name) for name in THEMES),
         css=(STATIC / "card.css").read_text(),
         js=(STATIC / "card.js").read_text().replace("export default", "const card ="),
         sections="".join(sections),
@@ -199,9 +269,19 @@ for (const el of document.querySelectorAll("[data-live]")) {{
 
 
 def theme_css(name: str) -> str:
-    css = (THEMES / f"theme-{name}-extension" / "index.css").read_text()
-    rule = re.search(r":root\s*\{(.*?)\}", css, flags=re.DOTALL)
-    return f".{name} {{{rule[1] if rule else ''}}}"
+    """Return a theme's variables, with the palette that JupyterLab defines for all of them."""
+    rule = re.search(r":root\s*\{(.*?)\}", sheet(name), flags=re.DOTALL)
+    palette = {
+        colour: literal
+        for theme in THEMES
+        for colour, literal in re.findall(r"var\((--md-[\w-]+),\s*(#\w+)\)", sheet(theme))
+    }
+    colours = "".join(f"{colour}:{literal};" for colour, literal in palette.items())
+    return f".{name} {{{colours}{rule[1] if rule else ''}}}"
+
+
+def sheet(name: str) -> str:
+    return (SHEETS / THEMES[name] / "index.css").read_text()
 
 
 def photograph(folder: Path) -> None:
@@ -213,11 +293,10 @@ def photograph(folder: Path) -> None:
         )
         for width in WIDTHS:
             tab = browser.new_page(viewport={"width": width, "height": 600})
-            for theme in ("light", "dark"):
-                for look in LOOKS:
-                    tab.goto(f"file://{folder.resolve()}/gallery.html#{theme}-{look}")
-                    path = folder / f"{theme}-{look}-{width}.png"
-                    tab.locator(f"#{theme}-{look}").screenshot(path=path)
+            for theme, look in product(THEMES, LOOKS):
+                tab.goto(f"file://{folder.resolve()}/gallery.html#{theme}-{look}")
+                path = folder / f"{theme}-{look}-{width}.png"
+                tab.locator(f"#{theme}-{look}").screenshot(path=path)
         browser.close()
 
 

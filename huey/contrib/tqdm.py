@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sized
 from types import TracebackType
 from typing import Any, Generic, TextIO, TypeVar
 
@@ -74,6 +74,15 @@ class tqdm(Generic[T]):
         finally:
             self.close()
 
+    async def __aiter__(self) -> AsyncIterator[T]:
+        items: Any = self.iterable
+        try:
+            async for item in items:
+                yield item
+                self.update()
+        finally:
+            self.close()
+
     def __len__(self) -> int:
         return len(self.iterable) if isinstance(self.iterable, Sized) else int(self.total or 0)
 
@@ -107,6 +116,8 @@ class tqdm(Generic[T]):
             outermost = bars[0]
             said = [outermost.words(), *(bar.words(counted=True) for bar in bars[1:])]
             progress(outermost.n, outermost.total, ", ".join(filter(None, said)) or None)
+
+    display = refresh
 
     def words(self, counted: bool = False) -> str:
         """Return what stands beside the bar.

@@ -52,3 +52,18 @@ class Driver:
     def cancel(self, task_id: str) -> bool:
         """Ask a task to end; say whether one of the workers is running it."""
         raise NotImplementedError
+
+    def kill(self, task_id: str) -> bool:
+        """End the worker that runs a task; say whether there was one that can be ended."""
+        return False
+
+    def pause(self) -> None:
+        """Tell the workers that their consumer is paused."""
+        raise NotImplementedError
+
+    def resume(self) -> None:
+        """Tell them that it goes on."""
+
+    def resize(self, count: int) -> None:
+        """Have so many workers; those too many end what they run first."""
+        raise NotImplementedError

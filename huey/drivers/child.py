@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from huey.coroutines import OwnLoop
 from huey.drivers.caller import Caller
 from huey.drivers.noted import Noted
+from huey.drivers.page import Page, ShownCaller
 from huey.drivers.thread import ThreadDriver
 from huey.drivers.window import MainWindow
 from huey.exceptions import StorageError
@@ -28,14 +29,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("huey.consumer")
 
-# Words from the parent, and a child's to it; an id may follow after a space.
+# Words from the parent, and a child's to it; an id or a number may follow after a space,
+# so there is none in a word.
 FINISH: Final = b"finish"
 INTERRUPT: Final = b"interrupt"
 CANCEL: Final = b"cancel"
+KILL: Final = b"kill"
+PAUSE: Final = b"pause"
+RESUME: Final = b"resume"
+RESIZE: Final = b"resize"
 RECOVER: Final = b"recover"
 FAILED: Final = b"failed"
 RUNNING: Final = b"running"
-NOT_RUNNING: Final = b"not running"
+NOT_RUNNING: Final = b"not-running"
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -46,13 +52,21 @@ ORPHANS_PATIENCE = 0.5  # seconds likewise, when the parent is dead
 WORD_PATIENCE = 0.3  # seconds in which a parent that got the same signal says how to stop
 
 
-def be(consumer: Consumer, place: int, channel: Connection, parent: int) -> NoReturn:
-    """Be a worker or the scheduler in this process, which ends with it."""
+def be(
+    consumer: Consumer, place: int, channel: Connection, parent: int, page: Page | None = None
+) -> NoReturn:
+    """Be a worker or the scheduler in this process, which ends with it.
+
+    :param page: where to show the task that runs; None where memory cannot be shared.
+    """
     code = 1
     try:
         die_with_parent(parent)
-        kind = SchedulerProcess if place == SCHEDULER else WorkerProcess
-        driver = kind(consumer, place)
+        driver: ChildProcess
+        if place == SCHEDULER:
+            driver = SchedulerProcess(consumer, place)
+        else:
+            driver = WorkerProcess(consumer, place, page)
         consumer.become(driver, partial(tell_failure, channel))
         driver.serve(channel)
         code = 0
@@ -206,9 +220,12 @@ class ChildProcess(ThreadDriver):
             return math.inf
         elif word == RECOVER:
             self.recover()
+        elif word in (PAUSE, RESUME):
+            self.consumer.paused = word == PAUSE
+            self.wake()
         elif word == CANCEL:
             known = super().cancel(what.decode())
-            self._say(RUNNING if known else NOT_RUNNING)
+            self._say(RUNNING if known else NOT_RUNNING, what)
         return deadline
 
     def _say(self, *words: bytes) -> None:
@@ -218,19 +235,31 @@ class ChildProcess(ThreadDriver):
 
 
 class WorkerProcess(ChildProcess):
-    """One worker, whose tasks run in the main thread of its process."""
+    """One worker, whose tasks run in the main thread of its process.
+
+    :param page: where to show which.
+    """
+
+    def __init__(self, consumer: Consumer, place: int, page: Page | None = None) -> None:
+        super().__init__(consumer, place)
+        self._page = page
+        consumer.hire(place)  # a place that the options do not know, where it was added later
 
     def loop(self) -> None:
-        caller = Caller(MainWindow(), OwnLoop())
+        window, loop = MainWindow(), OwnLoop()
+        if self._page is None:
+            caller = Caller(window, loop)
+        else:
+            caller = ShownCaller(window, loop, self._page)
         worker = self.consumer.hire(self.place, caller, self.keeper)
         self.consumer.work(worker, self._stop)
 
     def interrupt(self) -> None:
         super().interrupt()
-        self.consumer.workers[self.place].stop()
+        self.consumer.places[self.place].stop()
 
     def release(self) -> None:
-        self.consumer.workers[self.place].release()
+        self.consumer.places[self.place].release()
 
 
 class SchedulerProcess(ChildProcess):

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from huey.drivers import child
+from huey.drivers.page import Page
 
 if TYPE_CHECKING:
     from huey.consumer_options import Options
@@ -63,14 +64,22 @@ class Kid:
     """One child as its supervisor knows it.
 
     :param place: which worker, or the scheduler.
+    :param page: where it shows what it runs, if it can.
     """
 
-    def __init__(self, place: int, process: Process, channel: Connection) -> None:
+    def __init__(
+        self, place: int, process: Process, channel: Connection, page: Page | None = None
+    ) -> None:
         self.place = place
         self.process = process
         self.channel = channel
         self.born = time.monotonic()
+        self.page = page
         self.deaf_since = math.inf
+        self.leaving = False
+        self.condemned = False
+        self.doomed = ""  # the task that must have ended at
+        self.doomsday = math.inf
 
     @property
     def is_worker(self) -> bool:
@@ -79,6 +88,15 @@ class Kid:
     @property
     def is_deaf(self) -> bool:
         return self.deaf_since < math.inf
+
+    def shows(self, task_id: str) -> bool:
+        """Say whether it runs a task."""
+        return self.page is not None and self.page.shows(task_id)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it is known to run a task."""
+        return self.page is not None and not self.page.is_empty
 
     def say(self, *words: bytes) -> None:
         if not self.is_deaf:
@@ -93,6 +111,11 @@ class Kid:
             self.deaf_since = time.monotonic()
             self.channel.close()
             return b""
+
+    def doom(self, task_id: str, seconds: float) -> None:
+        """Give a task so long to end, unless that was done before."""
+        if self.doomed != task_id:
+            self.doomed, self.doomsday = task_id, time.monotonic() + seconds
 
     def kill(self) -> None:
         with contextlib.suppress(OSError):

@@ -19,6 +19,7 @@ from huey.drivers.keeper import Timekeeper
 from huey.drivers.kids import Kid, can_fork, fork
 from huey.drivers.noted import Noted
 from huey.drivers.supervisor import ANSWER, LAST_WORD, Attended, Supervisor
+from huey.drivers.thread import free_place
 from huey.exceptions import ConfigurationError, StorageError
 
 if TYPE_CHECKING:
@@ -93,13 +94,36 @@ class Deputy(Driver):
         self._kid.channel.close()
 
     def cancel(self, task_id: str) -> bool:
+        return self._ask(child.CANCEL, task_id.encode())
+
+    def kill(self, task_id: str) -> bool:
+        return self._ask(child.KILL, task_id.encode())
+
+    def pause(self) -> None:
+        self._say(child.PAUSE)
+
+    def resume(self) -> None:
+        self._say(child.RESUME)
+
+    def resize(self, count: int) -> None:
+        places = self.consumer.places  # of those whom a new supervisor would start with
+        for place in list(places)[count:]:
+            del places[place]
+        for _ in range(count - len(places)):
+            self.consumer.hire(free_place(places))
+        self._say(child.RESIZE, b"%d" % count)
+
+    def _ask(self, word: bytes, task_id: bytes) -> bool:
+        """Ask the supervisor about a task; return its answer."""
         with self._lock:
             if self._kid is None:
                 return False
-            self._kid.say(child.CANCEL, task_id.encode())
+            self._kid.say(word, task_id)
             with contextlib.suppress(EOFError, OSError):
-                if self._kid.channel.poll(ANSWER + 1):
-                    return self._kid.channel.recv_bytes() == child.RUNNING
+                while self._kid.channel.poll(ANSWER + 1):
+                    answer, _, what = self._kid.channel.recv_bytes().partition(b" ")
+                    if what == task_id:
+                        return answer == child.RUNNING
         return False
 
     def _bear(self) -> None:
@@ -129,10 +153,10 @@ class Deputy(Driver):
         else:
             self._check_later()
 
-    def _say(self, word: bytes) -> None:
+    def _say(self, *words: bytes) -> None:
         with self._lock:
             if self._kid is not None:
-                self._kid.say(word)
+                self._kid.say(*words)
 
 
 def _supervise(consumer: Consumer, channel: Connection, hosts: Connection) -> NoReturn:
@@ -191,8 +215,22 @@ def _word(supervisor: Supervisor, channel: Connection) -> bytes:
         word, _, what = channel.recv_bytes().partition(b" ")
     except (EOFError, OSError):  # the host is dead
         return child.INTERRUPT
-    if word != child.CANCEL:
-        return word
-    known = supervisor.cancel(what.decode())
-    channel.send_bytes(child.RUNNING if known else child.NOT_RUNNING)
-    return b""
+    if word in (child.CANCEL, child.KILL):
+        act = supervisor.cancel if word == child.CANCEL else supervisor.kill
+        known = act(what.decode())
+        channel.send_bytes((child.RUNNING if known else child.NOT_RUNNING) + b" " + what)
+        return b""
+    return b"" if _is_done(supervisor.consumer, word, what) else word
+
+
+def _is_done(consumer: Consumer, word: bytes, what: bytes) -> bool:
+    """Do what a word says that has no answer, unless it is about the end; say whether it was."""
+    if word == child.PAUSE:
+        consumer.pause()
+    elif word == child.RESUME:
+        consumer.resume()
+    elif word == child.RESIZE:
+        consumer.resize(int(what))
+    else:
+        return False
+    return True

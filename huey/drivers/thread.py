@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ class ThreadDriver(Driver):
         self.keeper = Timekeeper()
         self._stop, self._stop_helpers = threading.Event(), threading.Event()
         self._interrupting = False
+        self._hiring = threading.RLock()
         self._crew: dict[int, threading.Thread] = {}
         self._helpers: dict[str, tuple[Callable[[], None], threading.Thread]] = {}
 
@@ -44,7 +46,7 @@ class ThreadDriver(Driver):
         if self.huey.events.enabled:
             self._help("events", partial(self.huey.events.serve, self._stop_helpers))
         self._help("scheduler", partial(self.consumer.schedule, self._stop_helpers))
-        for n in range(len(self.consumer.workers)):
+        for n in list(self.consumer.places):
             self._hire(n)
         self._check_later()
 
@@ -70,20 +72,45 @@ class ThreadDriver(Driver):
                 logger.exception("%s keeps its message until this process ends", worker.name)
 
     def cancel(self, task_id: str) -> bool:
-        return any(worker.cancel(task_id) for worker in list(self.consumer.workers))
+        return any(worker.cancel(task_id) for worker in self.consumer.workers)
+
+    def pause(self) -> None:
+        self.huey.storage.wake_claims()
+
+    def resize(self, count: int) -> None:
+        places = self.consumer.places
+        with self._hiring:
+            staying = sorted((n for n in places if not places[n].leaving), key=self._who_stays)
+            for n in staying[count:]:
+                places[n].leaving = True
+            for _ in range(count - len(staying)):
+                self._hire(free_place(places))
+        self.huey.storage.wake_claims()
+
+    def _who_stays(self, n: int) -> tuple[bool, int]:
+        """Sort those first that may stay: busy ones, and of the others the oldest."""
+        return self.consumer.places[n].run is None, n
 
     def check(self) -> None:
         """Replace what has died, which nothing that a task raises can bring about."""
         for n, thread in list(self._crew.items()):
             if not thread.is_alive() and not self._stop.is_set():
-                logger.error("%s died and is replaced", self.consumer.workers[n].name)
-                with contextlib.suppress(Exception):
-                    self.consumer.workers[n].release()
-                self._hire(n)
+                self._replace(n, thread)
         for name, (loop, thread) in list(self._helpers.items()):
             if not thread.is_alive() and not self._stop_helpers.is_set():
                 logger.error("the thread of %s died and is replaced", name)
                 self._help(name, loop)
+
+    def _replace(self, n: int, thread: threading.Thread) -> None:
+        """Put a fresh worker into the place of one that died, unless somebody has."""
+        with self._hiring:
+            if self._crew.get(n) is not thread:
+                return
+            worker = self.consumer.places[n]
+            logger.error("%s died and is replaced", worker.name)
+            with contextlib.suppress(Exception):
+                worker.release()
+            self._hire(n)
 
     def _check_later(self) -> None:
         interval = self.consumer.options.health_check_interval
@@ -98,19 +125,23 @@ class ThreadDriver(Driver):
 
     def _hire(self, n: int) -> None:
         """Start a worker in place ``n``, with a thread of its own."""
-        worker = self.consumer.hire(n, self.make_caller(), self.keeper)
-        work = partial(self._work, n, worker, self._crew.get(n))
-        thread = threading.Thread(target=work, name=f"huey {worker.name}", daemon=True)
-        self._crew[n] = thread
-        thread.start()
+        with self._hiring:
+            worker = self.consumer.hire(n, self.make_caller(), self.keeper)
+            work = partial(self._work, n, worker, self._crew.get(n))
+            thread = threading.Thread(target=work, name=f"huey {worker.name}", daemon=True)
+            self._crew[n] = thread
+            thread.start()
 
     def _work(self, n: int, worker: Worker, before: threading.Thread | None) -> None:
         """Run a worker's loop; a fresh worker takes over from one that has done its share."""
         if before is not None:
             before.join()  # so that whoever waits for this thread waits for that one too
         self.consumer.work(worker, self._stop)
-        if not self._stop.is_set():
-            self._hire(n)
+        with self._hiring:
+            if worker.leaving:
+                del self._crew[n], self.consumer.places[n]
+            elif not self._stop.is_set():
+                self._hire(n)
 
     def _help(self, name: str, loop: Callable[[], None]) -> None:
         thread = threading.Thread(target=loop, name=f"huey {name}", daemon=True)
@@ -133,6 +164,11 @@ class ThreadDriver(Driver):
         self.huey.storage.wake_claims()
         self.huey.storage.wake_schedule()
         self.huey.events.wake()
+
+
+def free_place(taken: Container[int]) -> int:
+    """Return the first place that nobody has."""
+    return next(n for n in itertools.count() if n not in taken)
 
 
 def _is_another(thread: threading.Thread) -> bool:

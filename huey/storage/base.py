@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, NamedTuple, Protocol, Self
 
@@ -47,6 +47,19 @@ class Claim(NamedTuple):
     data: Any
     deliveries: int = 0
     priority: float | None = None
+
+
+class Seen(NamedTuple):
+    """A message that waits, on the schedule or on the queue.
+
+    :param data: the message.
+    :param scheduled: whether it is on the schedule.
+    :param place: by which `BaseStorage.withdraw` finds it sooner; good for nothing else.
+    """
+
+    data: Any
+    scheduled: bool
+    place: Any = None
 
 
 class Aside(NamedTuple):
@@ -92,6 +105,7 @@ class Batch(NamedTuple):
     :param events: items for the event stream.
     :param joins: parts of chords that are over; of one part the first to come counts.
     :param forget: keys of chords whose values are not needed any more.
+    :param clear: keys of values to remove first, be they there or not.
     """
 
     results: Sequence[tuple[str, Any]] = ()
@@ -102,6 +116,7 @@ class Batch(NamedTuple):
     events: Sequence[Any] = ()
     joins: Sequence[Join] = ()
     forget: Sequence[str] = ()
+    clear: Sequence[str] = ()
 
 
 NOTHING = Batch()
@@ -253,6 +268,8 @@ class BaseStorage:
 
     def write(self, batch: Batch) -> None:
         """Write a batch, in one step where the backend can."""
+        for key in batch.clear:
+            self.pop_data(key)
         for key, value in batch.results:
             self.put_data(key, value)
         for key, ending in batch.endings:
@@ -269,6 +286,28 @@ class BaseStorage:
             self._join(join)
         for key in batch.forget:
             self._forget(key)
+
+    # -- messages that wait -------------------------------------------------------------------
+
+    def waiting(self) -> Iterator[Seen]:
+        """Yield the messages on the schedule, then those on the queue, in any order.
+
+        They are read piece by piece while others go on. A message that moves from the schedule to
+        the queue meanwhile is not missed but may come twice; one that a worker claims or gives
+        back meanwhile may be missed.
+        """
+        yield from (Seen(data, True) for data in self.scheduled_items())
+        yield from (Seen(data, False) for data in self.enqueued_items())
+
+    def withdraw(self, data: Any, batch: Batch = NOTHING, place: Any = None) -> bool:
+        """Remove a message that waits on the queue or the schedule, and write a batch, in one step.
+
+        :param data: equal to the message; where the very objects are kept, the same one.
+        :param place: where it was seen, see `Seen`; without it all messages are looked through.
+        :returns: False, and nothing is written, if it is not there: a worker has claimed it, it
+            was withdrawn, or, as in the body here, the storage cannot do it.
+        """
+        return False
 
     # -- claim and acknowledge ----------------------------------------------------------------
 
@@ -403,6 +442,10 @@ class BaseStorage:
     def peek_ending(self, key: str) -> str | None:
         """Return how a task ended that left no value, None if unknown."""
         return None
+
+    def ending_items(self) -> dict[str, str]:
+        """Return all endings that are remembered, by key."""
+        return {}
 
     def take_result(self, key: str) -> Any:
         """Return a value and remove it as `pop_data` does; its ending is then ``taken``."""

@@ -14,7 +14,17 @@ from typing import Any
 from huey.constants import EmptyData
 from huey.exceptions import ConfigurationError
 from huey.storage import names
-from huey.storage.base import NOTHING, Aside, Batch, BatchStorage, Claim, Join, Tell, Waiter
+from huey.storage.base import (
+    NOTHING,
+    Aside,
+    Batch,
+    BatchStorage,
+    Claim,
+    Join,
+    Seen,
+    Tell,
+    Waiter,
+)
 from huey.storage.journal import Change, Journal
 from huey.storage.listing import Listing
 from huey.storage.liveness import Liveness
@@ -109,6 +119,28 @@ class FileStorage(BatchStorage):
 
     def flush_queue(self) -> None:
         self._flush([self._queue])
+
+    # -- messages that wait -------------------------------------------------------------------
+
+    def waiting(self) -> Iterator[Seen]:
+        for listing in (self._schedule, self._queue):
+            with self._turn():
+                found = listing.all()
+            for one in found:  # with others in between: what has moved on is not there any more
+                path = f"{listing.folder}/{one.name}"
+                data = self._journal.read(path)
+                if data is not None:
+                    yield Seen(data, listing is self._schedule, path)
+
+    def withdraw(self, data: Any, batch: Batch = NOTHING, place: Any = None) -> bool:
+        with self._change() as change:
+            path = place if self._holds(place or "", data) else self._look_for(data)
+            if path:
+                change.drop(path)
+                self._apply(change, batch, True)
+        if path:
+            self._ring(batch)
+        return bool(path)
 
     # -- claim and acknowledge ----------------------------------------------------------------
 
@@ -285,6 +317,12 @@ class FileStorage(BatchStorage):
                 change.drop(path)
 
     def peek_ending(self, key: str) -> str | None:
+        return self._read_endings().get(key)
+
+    def ending_items(self) -> dict[str, str]:
+        return dict(self._read_endings())
+
+    def _read_endings(self) -> dict[str, str]:
         with self._turn():
             if self._endings_of != self._journal.opened:  # a new folder in its place, perhaps
                 self._endings_known, self._endings_read = {}, 0
@@ -296,7 +334,7 @@ class FileStorage(BatchStorage):
                 self._endings_read = number
             while len(self._endings_known) > ENDINGS_KEPT:
                 del self._endings_known[next(iter(self._endings_known))]
-            return self._endings_known.get(key)
+            return self._endings_known
 
     def take_result(self, key: str) -> Any:
         with self._change() as change:
@@ -454,6 +492,20 @@ class FileStorage(BatchStorage):
         change.put(f"queue/{name}", data)
         self._queue.add(name)
 
+    def _look_for(self, data: bytes) -> str:
+        """Return the path of a message that waits, an empty one if it does not."""
+        paths = (
+            f"{listing.folder}/{one.name}"
+            for listing in (self._schedule, self._queue)
+            for one in listing.all()
+        )
+        return next((path for path in paths if self._holds(path, data)), "")
+
+    def _holds(self, path: str, data: bytes) -> bool:
+        """Say whether a file holds just this; most that do not are not read."""
+        same_size = path and self._journal.size(path) == len(data)
+        return bool(same_size) and self._journal.read(path) == data
+
     def _to_queue(self, change: Change, path: str, priority: float | None) -> None:
         """Move a message to its place at the end of the queue."""
         name = self._new_name(priority)
@@ -504,6 +556,12 @@ class FileStorage(BatchStorage):
 
     def _apply(self, change: Change, batch: Batch, ours: bool) -> None:
         """Write a batch; of one whose claim was lost, only what cannot do harm."""
+        written = {key for key, _ in batch.results}
+        for key in (
+            {*batch.clear} - written if ours else ()
+        ):  # steps done again must not undo others
+            change.drop(self._result(key))
+            change.drop(_brief(key))
         for key, value in batch.results:
             if ours or not self._find(key)[0]:
                 self._put(change, key, value)

@@ -156,6 +156,13 @@ class Journal:
         """Say whether there is a file."""
         return os.path.exists(self.path(path))
 
+    def size(self, path: str) -> int | None:
+        """Return how large a file is, None if there is none."""
+        try:
+            return os.stat(self.path(path)).st_size
+        except FileNotFoundError:
+            return None
+
     def read(self, path: str) -> bytes | None:
         """Return what is in a file, None if there is none."""
         try:

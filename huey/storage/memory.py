@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import datetime
-import heapq
 import itertools
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
 from huey.constants import EmptyData
-from huey.storage.base import NOTHING, Aside, Batch, BatchStorage, Claim, Join, Tell, Waiter
+from huey.storage.base import (
+    NOTHING,
+    Aside,
+    Batch,
+    BatchStorage,
+    Claim,
+    Join,
+    Seen,
+    Tell,
+    Waiter,
+)
+from huey.storage.heap import Heap
 from huey.storage.wake import Bell
 from huey.utils import to_timestamp
 
@@ -22,7 +33,7 @@ ENDINGS_KEPT = 10_000
 _IDLE = ""  # the key that idle workers wait for
 
 _Queued = tuple[float, int, Any]  # minus the priority, the order of arrival, the message
-_Scheduled = tuple[float, int, Any, float | None]  # when, order, the message, its priority
+_Scheduled = tuple[Any, float | None]  # the message, its priority
 
 
 class MemoryStorage(BatchStorage):
@@ -37,9 +48,9 @@ class MemoryStorage(BatchStorage):
         super().__init__(name, **storage_kwargs)
         self._lock = threading.Lock()
         self._order = itertools.count()
-        self._queue: list[_Queued] = []
+        self._queue: Heap[Any] = Heap()  # by minus the priority
         self._claimed: dict[tuple[str, int], _Queued] = {}  # by slot and token
-        self._schedule: list[_Scheduled] = []
+        self._schedule: Heap[_Scheduled] = Heap()  # by time
         self._values: dict[str, Any] = {}
         self._expires: dict[str, float] = {}  # when values go that are not kept for ever
         self._endings: dict[str, str] = {}
@@ -61,19 +72,37 @@ class MemoryStorage(BatchStorage):
 
     def dequeue(self) -> Any:
         with self._lock:
-            return heapq.heappop(self._queue)[2] if self._queue else None
+            return self._queue.pop()[2] if self._queue else None
 
     def queue_size(self) -> int:
         return len(self._queue)
 
     def enqueued_items(self, limit: int | None = None) -> list[Any]:
         with self._lock:
-            items = sorted(self._queue)
-        return [data for _, _, data in items[:limit]]
+            return self._queue.in_order()[:limit]
 
     def flush_queue(self) -> None:
         with self._lock:
             self._queue.clear()
+
+    # -- messages that wait -------------------------------------------------------------------
+
+    def waiting(self) -> Iterator[Seen]:
+        with self._lock:
+            scheduled = self._schedule.items()
+        yield from (Seen(data, True, number) for number, (data, _) in scheduled)
+        with self._lock:
+            queued = self._queue.items()
+        yield from (Seen(data, False, number) for number, data in queued)
+
+    def withdraw(self, data: Any, batch: Batch = NOTHING, place: Any = None) -> bool:
+        with self._lock:
+            found = self._remove(data, place) or self._remove(data, self._look_for(data))
+            if found:
+                self._apply(batch)
+        if found:
+            self._ring(batch)
+        return found
 
     # -- claim and acknowledge ----------------------------------------------------------------
 
@@ -101,7 +130,7 @@ class MemoryStorage(BatchStorage):
             queued = self._claimed.pop((slot, claim.token), None)
             if queued is None:
                 return
-            heapq.heappush(self._queue, queued)
+            self._queue.push(*queued)
         self._idle_bell.ring_some(_IDLE)
 
     def inflight(self) -> int:
@@ -125,15 +154,14 @@ class MemoryStorage(BatchStorage):
 
     def read_schedule(self, timestamp: datetime.datetime) -> list[Any]:
         with self._lock:
-            return [data for _, _, data, _ in self._pop_due(to_timestamp(timestamp), None)]
+            return [data for data, _ in self._pop_due(to_timestamp(timestamp), None)]
 
     def schedule_size(self) -> int:
         return len(self._schedule)
 
     def scheduled_items(self, limit: int | None = None) -> list[Any]:
         with self._lock:
-            items = sorted(self._schedule, key=lambda item: item[:2])
-        return [data for _, _, data, _ in items[:limit]]
+            return [data for data, _ in self._schedule.in_order()[:limit]]
 
     def flush_schedule(self) -> None:
         with self._lock:
@@ -144,16 +172,17 @@ class MemoryStorage(BatchStorage):
     ) -> list[Any]:
         with self._lock:
             due = self._pop_due(to_timestamp(now), limit)
-            moved = [data for _, _, data, _ in due]
+            moved = [data for data, _ in due]
             events = tell(moved) if tell and moved else ()
-            batch = Batch(enqueue=[(data, prio) for _, _, data, prio in due], events=events)
+            batch = Batch(enqueue=due, events=events)
             self._apply(batch)
         self._ring(batch)
         return moved
 
     def next_due(self) -> float | None:
         with self._lock:
-            return self._schedule[0][0] if self._schedule else None
+            first = self._schedule.first()
+        return None if first is None else first[0]
 
     # -- values and endings -------------------------------------------------------------------
 
@@ -196,6 +225,10 @@ class MemoryStorage(BatchStorage):
 
     def peek_ending(self, key: str) -> str | None:
         return self._endings.get(key)
+
+    def ending_items(self) -> dict[str, str]:
+        with self._lock:
+            return dict(self._endings)
 
     def take_result(self, key: str) -> Any:
         with self._lock:
@@ -308,8 +341,28 @@ class MemoryStorage(BatchStorage):
         if len(parts) == join.parts:
             self._push(join.data, join.priority)
 
+    def _look_for(self, data: Any) -> int | None:
+        """Return the number of a message, None if it does not wait."""
+        queued = self._queue.items()
+        scheduled = ((number, one) for number, (one, _) in self._schedule.items())
+        both = itertools.chain(scheduled, queued)
+        return next((number for number, one in both if _is_same(one, data)), None)
+
+    def _remove(self, data: Any, number: int | None) -> bool:
+        """Remove a message with this number; False if there is none, or another one."""
+        if number is None:
+            return False
+        scheduled = self._schedule.get(number)
+        if scheduled is not None and _is_same(scheduled[0], data):
+            self._schedule.remove(number)
+        elif _is_same(self._queue.get(number), data):
+            self._queue.remove(number)
+        else:
+            return False
+        return True
+
     def _push(self, data: Any, priority: float | None) -> None:
-        heapq.heappush(self._queue, (-(priority or 0), next(self._order), data))
+        self._queue.push(-(priority or 0), next(self._order), data)
 
     def _claim(self, slot: str) -> Claim | None:
         if not self._queue:
@@ -317,14 +370,14 @@ class MemoryStorage(BatchStorage):
         with self._lock:
             if not self._queue:
                 return None
-            queued = heapq.heappop(self._queue)
+            queued = self._queue.pop()
             self._claimed[slot, queued[1]] = queued
         return Claim(queued[1], queued[2], priority=-queued[0])
 
     def _pop_due(self, now: float, limit: int | None) -> list[_Scheduled]:
         due: list[_Scheduled] = []
-        while self._schedule and self._schedule[0][0] <= now and len(due) != limit:
-            due.append(heapq.heappop(self._schedule))
+        while (first := self._schedule.first()) and first[0] <= now and len(due) != limit:
+            due.append(self._schedule.pop()[2])
         return due
 
     def _expire(self) -> None:
@@ -343,6 +396,9 @@ class MemoryStorage(BatchStorage):
         return Batch(results=new, endings=batch.endings, events=batch.events)
 
     def _apply(self, batch: Batch) -> None:
+        for key in batch.clear:
+            self._values.pop(key, None)
+            self._expires.pop(key, None)
         self._values.update(batch.results)
         if self._expires:
             for key, _ in batch.results:
@@ -353,7 +409,7 @@ class MemoryStorage(BatchStorage):
             self._push(data, priority)
         for data, timestamp, priority in batch.schedule:
             when = to_timestamp(timestamp)
-            heapq.heappush(self._schedule, (when, next(self._order), data, priority))
+            self._schedule.push(when, next(self._order), (data, priority))
         self._aside.extend(batch.aside)
         for join in batch.joins:
             self._join(join)
@@ -382,3 +438,8 @@ class MemoryStorage(BatchStorage):
             start = 0 if after is None else max(0, after + 1 - first)
             stop = None if limit is None else start + limit
             return list(itertools.islice(self._events, start, stop))
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Say whether two messages are one: comparing any objects may be slow, or fail."""
+    return one is other or (type(one) is type(other) is bytes and one == other)

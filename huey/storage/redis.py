@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from huey.constants import EmptyData
 from huey.exceptions import ConfigurationError, StorageError
-from huey.storage.base import NOTHING, Aside, Batch, BatchStorage, Claim, Tell, Waiter
+from huey.storage.base import NOTHING, Aside, Batch, BatchStorage, Claim, Seen, Tell, Waiter
 from huey.storage.members import Members
 from huey.storage.server import LOST, Listener, Server, is_outage, pack, to_bytes, to_text
 from huey.storage.wake import Bell
@@ -26,6 +26,7 @@ EVENTS_KEPT = 10_000
 ENDINGS_KEPT = 100_000
 
 _LARGEST_WRITE = 100_000  # messages in one step
+_PAGE = 1000  # messages in one answer
 _IDLE = ""  # the key that idle workers wait for when they poll
 
 # What is kept where: in `huey.<this>.NAME`. The first four are huey's.
@@ -62,7 +63,16 @@ class _Acknowledged(NamedTuple):
     redelivered: bytes = b""
 
 
+class _Withdrawn(NamedTuple):
+    """The message that a write takes out of where it waits, as the script wants it."""
+
+    which: bytes = b""  # empty: none
+    data: bytes = b""
+    place: bytes = b""  # of a list about the index, of a sorted set the member
+
+
 _NO_CLAIM = _Acknowledged()
+_NONE_WITHDRAWN = _Withdrawn()
 
 
 class RedisStorage(BatchStorage):
@@ -141,6 +151,20 @@ class RedisStorage(BatchStorage):
 
     def flush_queue(self) -> None:
         self._open().ask(b"UNLINK", self._keys["queue"], self._keys["wake"])
+
+    # -- messages that wait -------------------------------------------------------------------
+
+    def waiting(self) -> Iterator[Seen]:
+        for member in self._scan(self._keys["schedule"]):
+            yield Seen(member, True)
+        for place, data in self._scan_queue():
+            yield Seen(data, False, place)
+
+    def withdraw(self, data: Any, batch: Batch = NOTHING, place: Any = None) -> bool:
+        self._open()
+        what = _Withdrawn(b"1", _data(data), place or b"")
+        written, _ = self._write(batch, withdrawn=what)
+        return written == 1
 
     # -- claim and acknowledge ----------------------------------------------------------------
 
@@ -323,6 +347,10 @@ class RedisStorage(BatchStorage):
         ending = self._open().ask(b"HGET", self._keys["endings"], to_bytes(key))
         return None if ending is None else to_text(ending)
 
+    def ending_items(self) -> dict[str, str]:
+        found = _pairs(self._open().ask(b"HGETALL", self._keys["endings"]))
+        return {to_text(key): to_text(ending) for key, ending in found}
+
     def waiting_for_result(
         self, key: str, backoff: float, max_delay: float
     ) -> AbstractContextManager[Waiter]:
@@ -457,6 +485,30 @@ class RedisStorage(BatchStorage):
         while (left := deadline - time.monotonic()) > 0 and not ended():
             yield max(0.001, min(left, self._server.longest_block))
 
+    # -- messages that wait: how they are read ------------------------------------------------
+
+    def _scan(self, key: bytes) -> Iterator[bytes]:
+        """Yield the members of a sorted set; those that are there all the time are not missed."""
+        cursor = b"0"
+        while True:  # until the cursor is back where it began
+            scan = (b"ZSCAN", key, cursor, b"COUNT", b"%d" % _PAGE)
+            cursor, found = self._open().ask(*scan)
+            yield from (_flat(found)[::2] if found else ())
+            if cursor == b"0":
+                return
+
+    def _scan_queue(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the messages on the queue, each with what helps to find it again.
+
+        From the end at which they come: what is put there meanwhile shifts the others towards us.
+        """
+        first = 0
+        while page := self._open().ask(
+            *(b"LRANGE", self._keys["queue"], b"%d" % first, b"%d" % (first + _PAGE - 1))
+        ):
+            yield from ((b"%d" % (first + n), data) for n, data in enumerate(page))
+            first += _PAGE
+
     # -- claims -------------------------------------------------------------------------------
 
     def _claim(self, worker: bytes, timeout: float, wakes: int) -> Claim | None:
@@ -535,6 +587,7 @@ class RedisStorage(BatchStorage):
         claim: _Acknowledged = _NO_CLAIM,
         moved: Sequence[bytes] = (),
         *,
+        withdrawn: _Withdrawn = _NONE_WITHDRAWN,
         onto_queue: bool = True,
         forever: bool = False,
     ) -> tuple[int, int]:
@@ -542,15 +595,17 @@ class RedisStorage(BatchStorage):
 
         :param moved: messages to move from the schedule to the queue.
         :param onto_queue: False to remove them.
+        :param withdrawn: a message to remove from the schedule or the queue.
         :param forever: whether to keep results where others are kept for a while.
         """
         inflight = self._members.inflight(claim.worker)
         keys = [*self._written, inflight, self._keys["slots"]]
+        keys += self._own_keys(iter(batch.clear))
         keys += self._own_keys(key for key, _ in batch.results)
         keys += [self._at("chord", join.key) for join in batch.joins]
         keys += [self._at("chord", key) for key in batch.forget]
         args = [self._kind, self._keys["ready"], b"%d" % EVENTS_KEPT, b"%d" % ENDINGS_KEPT, *claim]
-        args += [b"1" if onto_queue else b"", b"%d" % len(moved), *moved]
+        args += [*withdrawn, b"1" if onto_queue else b"", b"%d" % len(moved), *moved]
         args += [self._time_of_results(forever), *_arguments(batch)]
         ours, known = self._server.run("write", keys, args)
         for key, _ in (*batch.results, *batch.endings):
@@ -649,6 +704,9 @@ class _Prioritized(RedisStorage):
         last = b"%d" % (-1 if limit is None else limit - 1)
         members = self._open().ask(b"ZRANGE", self._keys["queue"], b"0", last)
         return [member[8:] for member in members]
+
+    def _scan_queue(self) -> Iterator[tuple[bytes, bytes]]:
+        return ((member, member[8:]) for member in self._scan(self._keys["queue"]))
 
     def _claim_now(self, worker: bytes) -> Claim | None:
         inflight = self._members.inflight(worker)
@@ -780,6 +838,8 @@ def _make_keys(name: str, clean_name: bool) -> dict[str, bytes]:
 
 def _arguments(batch: Batch) -> Iterator[bytes]:
     """Yield the parts of a batch as the script wants them, each after how many there are."""
+    yield b"%d" % len(batch.clear)
+    yield from map(to_bytes, batch.clear)
     yield b"%d" % len(batch.results)
     for key, value in batch.results:
         yield from (to_bytes(key), _data(value))

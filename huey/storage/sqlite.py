@@ -16,7 +16,17 @@ from typing import Any
 from huey.constants import EmptyData
 from huey.exceptions import ConfigurationError, StorageError
 from huey.storage import statements
-from huey.storage.base import NOTHING, Aside, Batch, BatchStorage, Claim, Join, Tell, Waiter
+from huey.storage.base import (
+    NOTHING,
+    Aside,
+    Batch,
+    BatchStorage,
+    Claim,
+    Join,
+    Seen,
+    Tell,
+    Waiter,
+)
 from huey.storage.liveness import Liveness
 from huey.storage.wake import Doorbell
 from huey.utils import is_filename, to_timestamp
@@ -124,6 +134,26 @@ class SqliteStorage(BatchStorage):
 
     def flush_queue(self) -> None:
         self._execute("DELETE FROM task WHERE queue = ? AND claimed_by IS NULL", (self.name,))
+
+    # -- messages that wait -------------------------------------------------------------------
+
+    def waiting(self) -> Iterator[Seen]:
+        for table in ("schedule", "task"):
+            last = 0
+            page = {"queue": self.name, "last": last}
+            while rows := self._execute(statements.PAGE[table], page):
+                for last, data in rows:
+                    yield Seen(data, table == "schedule", (table, last))
+                page["last"] = last
+
+    def withdraw(self, data: Any, batch: Batch = NOTHING, place: Any = None) -> bool:
+        with self._transaction() as db:
+            found = self._take_out(db, data, place)
+            if found:
+                self._apply(db, batch, True)
+        if found:
+            self._ring(batch)
+        return found
 
     # -- claim and acknowledge ----------------------------------------------------------------
 
@@ -289,6 +319,9 @@ class SqliteStorage(BatchStorage):
         sql = "SELECT ending FROM ending WHERE queue = ? AND key = ?"
         rows = self._execute(sql, (self.name, key))
         return rows[0][0] if rows else None
+
+    def ending_items(self) -> dict[str, str]:
+        return dict(self._execute("SELECT key, ending FROM ending WHERE queue = ?", (self.name,)))
 
     def take_result(self, key: str) -> Any:
         if not self.has_data_for_key(key):  # a look is cheaper than taking the write lock
@@ -543,6 +576,16 @@ class SqliteStorage(BatchStorage):
         """Claim, but take the write lock only if there is something to claim."""
         return self._claim(owner) if self._execute(statements.ENQUEUED, (self.name, 1)) else None
 
+    def _take_out(self, db: sqlite3.Connection, data: Any, place: Any) -> bool:
+        """Delete a message that waits, by its place or, if it is not there any more, by itself."""
+        table, row = place or ("", 0)
+        wanted = {"queue": self.name, "data": data, "id": row}
+        quick = [statements.AT[table]] if place else []
+        return any(
+            db.execute(statement, wanted).rowcount == 1
+            for statement in (*quick, *statements.WITHDRAW)
+        )
+
     def _insert_tasks(self, db: sqlite3.Connection, items: Sequence[Any]) -> None:
         db.executemany(
             "INSERT INTO task (queue, data, priority) VALUES (?, ?, ?)",
@@ -563,6 +606,11 @@ class SqliteStorage(BatchStorage):
     def _apply(self, db: sqlite3.Connection, batch: Batch, ours: bool) -> None:
         """Write a batch; of one whose claim was lost, only what cannot do harm."""
         conflict = "REPLACE" if ours else "IGNORE"
+        if batch.clear and ours:
+            db.executemany(
+                "DELETE FROM kv WHERE queue = ? AND key = ?",
+                [(self.name, key) for key in batch.clear],
+            )
         if batch.results:
             db.executemany(
                 f"INSERT OR {conflict} INTO kv (queue, key, value) VALUES (?, ?, ?)",  # noqa: S608

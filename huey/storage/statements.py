@@ -115,6 +115,40 @@ SELECT data FROM task WHERE queue = ? AND claimed_by IS NULL
 ORDER BY priority DESC, id LIMIT ?
 """
 
+# Messages that wait, a thousand at a time, in the order of their row numbers. An index would have
+# to be sorted for that, anew each time.
+PAGE: Final = {
+    "schedule": """
+SELECT id, data FROM schedule NOT INDEXED WHERE queue = :queue AND id > :last
+ORDER BY id LIMIT 1000
+""",
+    "task": """
+SELECT id, data FROM task NOT INDEXED WHERE queue = :queue AND claimed_by IS NULL AND id > :last
+ORDER BY id LIMIT 1000
+""",
+}
+
+# A row number is used again: the message has to be the same.
+AT: Final = {
+    "schedule": "DELETE FROM schedule WHERE id = :id AND queue = :queue AND data = :data",
+    "task": """
+DELETE FROM task WHERE id = :id AND queue = :queue AND data = :data AND claimed_by IS NULL
+""",
+}
+
+WITHDRAW: Final = (
+    """
+DELETE FROM schedule
+WHERE id = (SELECT id FROM schedule WHERE queue = :queue AND data = :data LIMIT 1)
+""",
+    """
+DELETE FROM task
+WHERE id = (
+    SELECT id FROM task WHERE queue = :queue AND claimed_by IS NULL AND data = :data LIMIT 1
+)
+""",
+)
+
 DUE: Final = """
 DELETE FROM schedule
 WHERE id IN (

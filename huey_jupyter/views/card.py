@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from huey_jupyter.cards import Card, State
 from huey_jupyter.views import words
 from huey_jupyter.views.bundles import pick
-from huey_jupyter.views.offers import DEFAULT_VERBS, OFFERS
+from huey_jupyter.views.offers import DEFAULT_VERBS, offers_of
 from huey_jupyter.views.output import parts
 from huey_jupyter.views.render import render
 
@@ -29,7 +29,6 @@ def card_html(card: Card, *, now: float, live: bool, verbs: frozenset[str] = DEF
         for HTML that stays as it is and carries its look with it.
     :param verbs: the buttons that may appear.
     """
-    offers = [offer for offer in OFFERS[card.state] if offer[0] in verbs]
     value = pick(card.value) if card.value is not None and card.state is State.done else None
     return render(
         "card.html.j2",
@@ -42,7 +41,9 @@ def card_html(card: Card, *, now: float, live: bool, verbs: frozenset[str] = DEF
         meter=_meter(card),
         timing=words.timing(card, now, live),
         facts=words.facts(card, now, live),
-        offers=offers,
+        why=words.why(card),
+        offers=offers_of(card, verbs),
+        traceback="" if card.state is State.locked else card.traceback,
         value=value,
         output=list(parts(card, live)),
         open=value is None,
@@ -51,18 +52,24 @@ def card_html(card: Card, *, now: float, live: bool, verbs: frozenset[str] = DEF
 
 def status_html(facts: Mapping[str, Any]) -> str:
     """Return the one line about the queue; `facts` as for `status_text`."""
-    working = bool(facts.get("workers"))
     return render(
         "status.html.j2",
         False,
         now=0.0,
-        tone="run" if working else "idle",
-        shape="●" if working else "○",
-        word=words.workers(facts),
+        **queue_state(facts),
         counts=words.status_counts(facts),
-        storage=str(facts.get("storage") or ""),
+        place=words.status_place(facts),
         note=str(facts.get("note") or ""),
     )
+
+
+def queue_state(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return shape, colour and words for the workers as a whole."""
+    if not facts.get("workers"):
+        tone, shape = "wait", "○"
+    else:
+        tone, shape = ("wait", "◌") if facts.get("paused") else ("run", "●")
+    return {"tone": tone, "shape": shape, "word": words.workers(facts)}
 
 
 # --- what the templates are given ---

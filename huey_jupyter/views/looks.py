@@ -20,22 +20,29 @@ Look: TypeAlias = Callable[..., Markup]
 RULE: Final = re.compile(r"\.hj(?:-([\w-]+))?(?:\.hj-[\w-]+)? \{([^}]*)\}")
 DECLARATION: Final = re.compile(r"([\w-]+):\s*([^;]+);")
 USE: Final = re.compile(r"var\((--hj-[\w-]+)\)")
+SIZES: Final = {"gap": "margin-left:{:.2f}%", "width": "width:{:.2f}%", "height": "height:{:.0f}px"}
 LIVE_ONLY: Final = "/* --- live only"
 
 
-def live_look(*names: str, width: float | None = None) -> Markup:
-    """Return a class attribute; `width` is in percent."""
-    style = "" if width is None else f' style="width:{width:.2f}%"'
-    return Markup(f' class="{_classes(names)}"{style}')  # noqa: S704 - names of our own
+def live_look(*names: str, **sizes: float | None) -> Markup:
+    """Return a class attribute.
+
+    :param sizes: `width`, and `gap` to the left of it, in percent; `height` in pixels.
+    """
+    style = _sizes(sizes)
+    attribute = f' style="{style}"' if style else ""
+    return Markup(f' class="{_classes(names)}"{attribute}')  # noqa: S704 - names of our own
 
 
-def static_look(*names: str, width: float | None = None) -> Markup:
+def static_look(*names: str, **sizes: float | None) -> Markup:
     """Return a class attribute and the style that the class would have given."""
-    style = "".join(_styles().get(name, "") for name in names)
-    if width is not None:
-        style += f"width:{width:.2f}%;"
+    style = "".join(_styles().get(name, "") for name in names) + _sizes(sizes)
     attribute = Markup(' style="{}"').format(style.removesuffix(";")) if style else ""
     return Markup(' class="{}"{}').format(_classes(names), attribute)
+
+
+def _sizes(sizes: dict[str, float | None]) -> str:
+    return ";".join(SIZES[name].format(size) for name, size in sizes.items() if size is not None)
 
 
 def without_unused(html: str) -> str:

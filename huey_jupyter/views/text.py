@@ -11,7 +11,7 @@ from huey_jupyter.log import Gap, Line
 from huey_jupyter.views import words
 from huey_jupyter.views.ansi import ansi_text
 from huey_jupyter.views.bundles import text_of
-from huey_jupyter.views.group import FAILURES, MAX_FAILURES, MAX_SQUARES
+from huey_jupyter.views.group import MAX_FAILURES, MAX_SQUARES
 
 BAR: Final = 20
 SQUARES_A_LINE: Final = 50
@@ -33,11 +33,12 @@ def group_text(group: Group, cards: list[Card], now: float) -> str:
 def status_text(facts: Mapping[str, Any]) -> str:
     """Return the one line about the queue.
 
-    :param facts: `workers` and `kind` (how many of what), `running`, `queued`, `scheduled`, `done`,
-        `failed` and `cancelled` (counts), `storage` and `note` (texts). Each may be missing.
+    :param facts: `workers` and `kind` (how many of what), `paused` (whether they claim nothing),
+        `running`, `queued`, `scheduled`, `done`, `failed` and `cancelled` (counts), `lag` (the
+        kernel's, in seconds), `storage` and `note` (texts). Each may be missing.
     """
-    pieces = [words.workers(facts), *words.status_counts(facts), str(facts.get("storage") or "")]
-    line = " · ".join(filter(None, pieces))
+    state = words.workers(facts)
+    line = " · ".join([state, *words.status_counts(facts), *words.status_place(facts)])
     note = str(facts.get("note") or "")
     return ansi_text(f"{line}\n{INDENT}{note}" if note else line)
 
@@ -46,14 +47,15 @@ def _card(card: Card, now: float) -> Iterator[str]:
     head = [f"{card.state.shape} {words.word(card)}", card.title, _meter(card)]
     times = " · ".join(map(str, words.timing(card, now, live=False)))
     yield "   ".join(filter(None, (*head, times)))
-    if card.error:
-        yield INDENT + card.error
+    if words.why(card):
+        yield INDENT + words.why(card)
     yield INDENT + " · ".join(map(str, words.facts(card, now, live=False)))
     if card.note:
         yield INDENT + card.note
     if card.state is State.done and card.value is not None:
         yield from _indented(text_of(card.value.get("text/plain")))
-    yield from _indented(card.traceback)
+    if card.state is not State.locked:
+        yield from _indented(card.traceback)
     yield from _log(card)
 
 
@@ -88,7 +90,7 @@ def _log(card: Card) -> Iterator[str]:
 
 
 def _group(group: Group, cards: list[Card], now: float) -> Iterator[str]:
-    times = " · ".join(map(str, words.group_timing(group, cards, now)))
+    times = " · ".join(map(str, words.group_timing(group, now)))
     bar = f"{_bar(group.fraction)} {words.finished(group)}"
     yield "   ".join(filter(None, (words.group_title(group), bar, times)))
     ends = [*words.group_counts(group), group.prompt, group.id[:4]]
@@ -99,8 +101,19 @@ def _group(group: Group, cards: list[Card], now: float) -> Iterator[str]:
         shapes = iter([card.state.shape for card in cards])
         while line := "".join(islice(shapes, SQUARES_A_LINE)):
             yield INDENT + line
-    failures = [(n, card) for n, card in enumerate(cards, 1) if card.state in FAILURES]
-    for number, card in failures[:MAX_FAILURES]:
-        yield f"{INDENT}{card.state.shape} {number}  {card.title}  {card.error}".rstrip()
-    if len(failures) > MAX_FAILURES:
-        yield f"{INDENT}and {len(failures) - MAX_FAILURES} more"
+    else:
+        yield from _spans(group)
+    failures = group.failures(MAX_FAILURES)
+    for number, card in failures:
+        yield f"{INDENT}{card.state.shape} {number}  {card.title}  {words.why(card)}".rstrip()
+    if group.failed > len(failures):
+        yield f"{INDENT}and {group.failed - len(failures):,} more"
+
+
+def _spans(group: Group) -> Iterator[str]:
+    """Yield how many took how long, each with a bar."""
+    spans = words.spans(group)
+    most = max((count for _, count in spans), default=1)
+    for word, count in spans:
+        bar = "▓" * round(BAR * count / most)
+        yield f"{INDENT}{word:>12}  {bar:<{BAR}}  {count:,}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -12,7 +13,14 @@ from huey_jupyter.cards import Card, Group, State
 SILENT: Final = 5.0  # seconds without output before the card says so
 STUBBORN: Final = 2.0  # seconds after which a cancel is waiting for something
 SETTLED: Final = 2.0  # seconds of running before a guess at the time left is worth showing
+NO_WORKER: Final = "no worker is running: %huey start"
+HOLDS: Final = "holds the interpreter: %%huey_task --process"
+LOCKED_OUT: Final = re.compile(r"unable to acquire lock (.+)$")
 
+SPAN_WORDS: Final = (
+    *("under 10 ms", "10 to 100 ms", "0.1 to 1 s", "1 to 10 s", "10 to 60 s"),
+    *("1 to 10 min", "10 to 60 min", "over an hour"),
+)
 TONES: Final = {
     State.running: "run",
     State.stopping: "wait",
@@ -33,13 +41,17 @@ class Tick(NamedTuple):
 
 
 class Fact(NamedTuple):
-    """A piece of a line. `after` is the moment from which it holds, None for always."""
+    """A piece of a line. `after` is the moment from which it holds, None for always.
+
+    `tone` is the colour of one that must not be overlooked.
+    """
 
     before: str = ""
     tick: Tick | None = None
     behind: str = ""
     title: str = ""
     after: float | None = None
+    tone: str = ""
 
     def __str__(self) -> str:
         return self.before + (self.tick.text if self.tick else "") + self.behind
@@ -54,7 +66,19 @@ def word(card: Card) -> str:
     """Return the state in a word, for a retry with its number."""
     if card.state is State.retry and card.max_tries > 1:
         return f"retry {min(card.attempt + 1, card.max_tries)} of {card.max_tries}"
+    if card.state is State.locked and _lock(card):
+        return f"locked by `{_lock(card)}`"
     return card.state.word
+
+
+def why(card: Card) -> str:
+    """Return what went wrong, in one line; of a lock, what that means."""
+    return f"another task holds the lock `{_lock(card)}`" if _lock(card) else card.error
+
+
+def _lock(card: Card) -> str:
+    found = LOCKED_OUT.search(card.error)
+    return found[1] if found else ""
 
 
 def timing(card: Card, now: float, live: bool) -> list[Fact]:
@@ -97,9 +121,26 @@ def _when(eta: float, now: float, live: bool) -> Fact:
 
 
 def _facts(card: Card, now: float) -> Iterator[Fact]:
+    if card.hint and not card.terminal:
+        yield Fact(card.hint, tone="wait")
     if card.state is State.queued and card.place is not None:
-        ahead = "next" if card.place <= 1 else f"number {card.place:,}"
-        yield Fact(f"{ahead} in the queue")
+        yield Fact(f"{_place(card.place)} in the queue")
+    yield from _course(card, now)
+    if card.terminal and card.ended is not None:
+        yield Fact(f"at {moment(card.ended, math.inf)}")
+    if card.carries and card.state is not State.done:
+        yield Fact(f"carries {card.carries}")
+    if card.prompt:
+        yield Fact(card.prompt)
+    yield Fact(card.short, title=f"{card.name} {card.id}".strip())
+
+
+def _place(place: int) -> str:
+    return "next" if place <= 1 else f"number {place:,}"
+
+
+def _course(card: Card, now: float) -> Iterator[Fact]:
+    """Yield who works on it, and how that goes."""
     if card.worker and card.started is not None:
         yield Fact(card.worker)
     if card.attempt and card.max_tries > 1 and card.state is not State.retry:
@@ -111,11 +152,6 @@ def _facts(card: Card, now: float) -> Iterator[Fact]:
         yield Fact("last output ", _since(last, now), " ago", after=last + SILENT)
     if card.state is State.stopping and card.asked is not None:
         yield Fact("waiting for a C call to return", after=card.asked + STUBBORN)
-    if card.terminal and card.ended is not None:
-        yield Fact(f"at {moment(card.ended, math.inf)}")
-    if card.prompt:
-        yield Fact(card.prompt)
-    yield Fact(card.short, title=f"{card.name} {card.id}".strip())
 
 
 def _since(at: float, now: float) -> Tick:
@@ -141,16 +177,14 @@ def group_counts(group: Group) -> list[str]:
     return words + ([f"{unmade:,} to come"] if unmade else [])
 
 
-def group_timing(group: Group, cards: list[Card], now: float) -> list[Fact]:
+def group_timing(group: Group, now: float) -> list[Fact]:
     """Return how long the whole has taken and, by the tasks finished so far, what is left."""
-    created = [card.created for card in cards if card.created is not None]
-    if not created:
+    if group.created is None:
         return []
     if group.terminal:
-        ended = [card.ended for card in cards if card.ended is not None]
-        return [Fact(duration(max(ended, default=now) - min(created)))]
-    elapsed = now - min(created)
-    times = [Fact("", _since(min(created), now))]
+        return [Fact(duration((group.ended or now) - group.created))]
+    elapsed = now - group.created
+    times = [Fact("", _since(group.created, now))]
     if group.finished and elapsed >= SETTLED:
         left = elapsed * (group.size - group.finished) / group.finished
         times.append(Fact("about ", Tick(None, now + left, clock(left)), " left"))
@@ -160,6 +194,13 @@ def group_timing(group: Group, cards: list[Card], now: float) -> list[Fact]:
 def spent(card: Card) -> str:
     """Return how long a task took that is over."""
     return duration(card.seconds) if card.terminal and card.seconds is not None else ""
+
+
+def spans(group: Group) -> list[tuple[str, int]]:
+    """Return how many tasks took how long, in words, from the shortest to the longest there are."""
+    last = max((span for span, count in group.spans.items() if count), default=-1)
+    first = min((span for span, count in group.spans.items() if count), default=0)
+    return [(SPAN_WORDS[span], group.spans[span]) for span in range(first, last + 1)]
 
 
 # --- numbers ---
@@ -217,9 +258,10 @@ def plural(count: int, noun: str) -> str:
 def workers(facts: Mapping[str, Any]) -> str:
     count = facts.get("workers") or 0
     if not count:
-        return "no worker is running"
+        return NO_WORKER
     kind = str(facts.get("kind") or "worker")
-    return plural(count, f"{kind} worker" if kind == "asyncio" else kind)
+    words = plural(count, f"{kind} worker" if kind == "asyncio" else kind)
+    return f"{words}, paused" if facts.get("paused") else words
 
 
 def status_counts(facts: Mapping[str, Any]) -> list[str]:
@@ -231,3 +273,15 @@ def status_counts(facts: Mapping[str, Any]) -> list[str]:
         if facts.get(key)
     ]
     return now + rest
+
+
+def lag(seconds: float | None) -> str:
+    """Return by how much the kernel is late; nothing where nobody measures."""
+    return "" if seconds is None else f"kernel lag {duration(seconds)}"
+
+
+def status_place(facts: Mapping[str, Any]) -> list[str]:
+    """Return where the queue is and how late the kernel."""
+    seconds = facts.get("lag")
+    late = lag(seconds) if isinstance(seconds, int | float) else ""
+    return [text for text in (str(facts.get("storage") or ""), late) if text]

@@ -33,12 +33,17 @@ def test_without_options_there_is_one_thread_and_the_defaults_of_the_keyword_arg
 def test_every_option_has_a_letter_and_a_name():
     short = parse(
         *("-w", "4", "-k", "process", "-s", "2", "-n", "-d", "0.2", "-m", "3", "-b", "1.3"),
-        *("-c", "5", "-C", "-M", "100", "-t", "7", "-g", "TERM", "-f", "-L", "a, b"),
+        *("-c", "5", "-C", "-M", "100", "-D", "5", "-t", "7", "-g", "TERM", "-f", "-L", "a, b"),
     )
     long = parse(
         *("--workers=4", "--worker-type=process", "--scheduler-interval=2", "--no-periodic"),
         *("--delay=0.2", "--max-delay=3", "--backoff=1.3", "--health-check-interval=5"),
-        *("--disable-health-check", "--max-tasks=100", "--shutdown-timeout=7"),
+        *(
+            "--disable-health-check",
+            "--max-tasks=100",
+            "--most-deliveries=5",
+            "--shutdown-timeout=7",
+        ),
         *("--graceful-signal=TERM", "--flush-locks", "--extra-locks=a,b"),
     )
 
@@ -54,6 +59,7 @@ def test_every_option_has_a_letter_and_a_name():
         check_worker_health=False,
         health_check_interval=5,
         max_tasks=100,
+        most_deliveries=5,
         shutdown_timeout=7,
         graceful_signal="TERM",
         flush_locks=True,

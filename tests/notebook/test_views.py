@@ -23,7 +23,7 @@ from huey_jupyter.views import (
     status_text,
     words,
 )
-from huey_jupyter.views.offers import VERBS
+from huey_jupyter.views.offers import VERBS, offers_of
 
 NOON = 1_700_000_000.0
 EVIL = [
@@ -43,7 +43,7 @@ OWN_ATTRIBUTES = {
     *("class", "style", "title", "role", "tabindex", "hidden", "open", "type", "alt", "src"),
     *("scope", "aria-label", "aria-hidden", "aria-valuemin", "aria-valuemax", "aria-valuenow"),
     *("aria-valuetext", "data-key", "data-task", "data-verb", "data-since", "data-until"),
-    *("data-after", "data-stick", "data-squares", "data-legend", "data-picked"),
+    *("data-after", "data-stick", "data-squares", "data-legend", "data-picked", "data-about"),
 }
 
 
@@ -236,8 +236,24 @@ def test_what_is_saved_needs_nothing_that_a_sanitiser_drops(markup):
     page = Page(markup)
 
     assert not {"style", "script", "svg", "button"} & set(page.tags)
-    names = {name for _, name, _ in page.attributes}
+    names = {name for _, name, _ in page.attributes} - {"data-task"}
     assert not [n for n in names if n in ("role", "id") or re.match("data-|aria-|on", n)]
+
+
+@pytest.mark.parametrize("state", State)
+def test_what_is_saved_says_on_one_element_which_task_it_is(state):
+    made = card(state, traceback="T", value={"text/plain": "1"}, unbound=("x",))
+    page = Page(html(made, live=False, verbs=VERBS))
+
+    assert page.all("data-task") == ["a3f9c2"]
+    assert page.attributes[2][1] == "data-task"  # after its class and style
+    assert Page(group_html(*group(state), now=NOON, live=False)).all("data-task") == ["g123"]
+
+
+def test_a_saved_card_is_small():
+    made = card(State.done, value={"text/plain": "3.14"}, note="a note")
+
+    assert len(html(made, live=False)) < 4_000
 
 
 # As JupyterLab's sanitiser has it; what is not in it is dropped there, and may be.
@@ -369,6 +385,72 @@ def test_more_buttons_appear_with_more_verbs():
     assert page.all("data-verb") == ["retry_now", "give_up"]
     assert "Retry now fit(n=40)" in page.all("aria-label")
     assert set(page.all("data-task")) == {"a3f9c2"}
+
+
+ALL_BUTTONS = {
+    State.queued: "Cancel",
+    State.scheduled: "Cancel, Run now",
+    State.running: "Cancel",
+    State.stopping: "Kill",
+    State.retry: "Retry now, Give up",
+    State.done: "Bring back `x`, `y`, Run again",
+    State.failed: "Retry, Copy traceback",
+    **dict.fromkeys((State.canceled, State.expired, State.locked, State.lost), "Run again"),
+}
+
+
+@pytest.mark.parametrize("state", State)
+def test_each_state_offers_what_can_be_done_about_it(state):
+    made = card(state, unbound=("x", "y"), traceback="Traceback")
+    offers = offers_of(made, VERBS)
+
+    assert ", ".join(label for _, label in offers) == ALL_BUTTONS[state]
+    assert Page(html(made, verbs=VERBS)).all("data-verb") == [verb for verb, _ in offers]
+    assert "button" not in Page(html(made, live=False, verbs=VERBS)).tags
+
+
+def test_nothing_is_offered_that_would_do_nothing():
+    assert offers_of(card(State.done), VERBS) == [("run_again", "Run again")]
+    assert offers_of(card(State.failed), VERBS) == [("retry", "Retry")]
+    assert offers_of(card(State.failed), frozenset()) == []
+
+
+def test_a_card_says_first_what_stands_in_its_way():
+    waits = card(State.queued, started=None, worker="", attempt=0, waited=None, place=2)
+    waits.hint = words.NO_WORKER
+    line = "no worker is running: %huey start · number 2 in the queue · In[12] · a3f9"
+
+    assert line in Page(html(waits)).text
+    assert card_text(waits, NOON).endswith(line)
+    assert words.HOLDS in Page(html(card(hint=words.HOLDS))).text
+    assert words.HOLDS not in Page(html(card(State.done, hint=words.HOLDS))).text
+
+
+def test_a_card_says_what_travels_along():
+    made = card(carries="`df`, 38 MB")
+
+    assert "carries `df`, 38 MB" in Page(html(made)).text
+    assert "carries `df`, 38 MB" in card_text(made, NOON)
+
+
+@both
+def test_a_locked_card_names_the_lock(live):
+    made = card(State.locked, error="TaskLockedException: unable to acquire lock gpu")
+    made.traceback = "TaskLockedException ..."
+    page = Page(html(made, live))
+
+    assert "⊡ locked by `gpu`" in page.text
+    assert "another task holds the lock `gpu`" in page.text
+    assert "TaskLockedException" not in page.text + card_text(made, NOON)
+
+
+@both
+def test_a_lost_card_says_why_and_when(live):
+    made = card(State.lost, error="the kernel was restarted while it ran")
+    text = Page(html(made, live)).text
+
+    assert "the kernel was restarted while it ran" in text
+    assert f"at {words.moment(NOON + 41, float('inf'))}" in text
 
 
 def test_clocks_carry_the_moment_that_they_count_from():
@@ -560,6 +642,34 @@ def test_a_big_group_is_saved_small():
     assert "tasks 1 to 600" in Page(markup).all("title")
 
 
+class Untouched(list):
+    """Cards that nobody may look through."""
+
+    def __iter__(self):
+        raise AssertionError("this would take long")
+
+
+@both
+def test_a_hundred_thousand_tasks_are_told_without_a_look_at_each(live):
+    board = Board()
+    made = board.group("g123", "fit", expected=100_000)
+    board.hold("g123")
+    for n in range(100_000):
+        end = {"kind": "error", "error": "E: bad"} if n % 100 == 7 else {"kind": "complete"}
+        for event in {"kind": "enqueued"}, end | {"duration": n / 1_000, "at": NOON + n}:
+            board.fold({"task": f"t{n}", "name": "m.fit", "group": "g123", "at": NOON} | event)
+    markup = group_html(made, Untouched(), now=NOON + 100_000, live=live)
+    page = Page(markup)
+
+    assert len(markup) < (6_000 if live else 16_000)
+    assert "1,000 failed · 99,000 done" in page.text
+    assert "✗ failed 1,000" in page.text
+    assert "1 to 10 s 9,000" in page.text
+    assert "and 980 more" in page.text
+    assert "1 to 10 min" not in page.text.partition("10 to 60 s")[0]
+    assert "  0.1 to 1 s  " in group_text(made, Untouched(), NOON + 100_000)
+
+
 def test_above_a_thousand_a_group_only_counts():
     shown = group(*[State.done] * 1_001)
 
@@ -575,6 +685,41 @@ def test_a_group_lists_its_failures_with_their_errors():
     assert page.text.count("ValueError: bad") == 20
     assert "and 5 more" in page.text
     assert "✗ 3 fit(n=2) ValueError: bad" in page.text
+
+
+def test_a_chosen_square_tells_its_task_and_what_can_be_done():
+    board = Board()
+    made = board.group("g1", "fit", ids=["a", "b"])
+    fold = {"task": "b", "at": NOON, "kind": "error", "error": "ValueError: bad", "retries": 0}
+    board.fold(fold | {"traceback": "Traceback ...", "args": "n=2"})
+
+    def shown() -> Page:
+        return Page(group_html(made, board.members(made), now=NOON, live=True, verbs=VERBS))
+
+    assert shown().all("data-about") == []
+    before = board.version
+    board.pick("g1#2")
+    page = shown()
+
+    assert board.changes(before).groups == ["g1"]
+    assert page.all("data-about") == ["2"]
+    assert "✗ task 2 failed task(n=2)" in page.text
+    assert page.text.count("ValueError: bad") == 2  # there, and among the failures
+    assert ("button", "data-task", "b") in page.attributes
+    assert "Traceback ..." in page.text
+
+    board.pick("g1#2")
+    assert shown().all("data-about") == []
+
+
+@pytest.mark.parametrize("key", ["g1#3", "g1#0", "g1#x", "g2#1", "g1", "#", "g1#²"])
+def test_choosing_what_is_not_there_does_nothing(key):
+    board = Board()
+    made = board.group("g1", "fit", ids=["a", "b"])
+
+    board.pick(key)
+
+    assert made.picked is None
 
 
 def test_short_values_of_a_group_make_a_table():
@@ -669,7 +814,15 @@ def test_the_status_line_says_who_works_and_what_waits():
     assert "● 2 threads 1 running · 3 queued · 12 done memory" in Page(status_html(facts)).text
     assert words.workers({"workers": 1, "kind": "process"}) == "1 process"
     assert words.workers({"workers": 2, "kind": "process"}) == "2 processes"
-    assert status_text({"note": "%huey start"}).startswith("no worker is running · 0 running")
+
+
+def test_the_status_line_says_what_keeps_tasks_waiting():
+    assert status_text({}) == "no worker is running: %huey start · 0 running · 0 queued"
+    paused = {"workers": 2, "kind": "thread", "paused": True, "lag": 0.62, "storage": "memory"}
+    line = "2 threads, paused · 0 running · 0 queued · memory · kernel lag 0.6 s"
+    assert status_text(paused) == line
+    assert "◌ 2 threads, paused" in Page(status_html(paused)).text
+    assert "memory · kernel lag 0.6 s" in Page(status_html(paused)).text
 
 
 # --- numbers ---

@@ -29,6 +29,7 @@ BATCH = Batch(
     events=[b"complete", b"enqueued"],
     joins=[Join("chord", 1, 2, b"1", b"joined", 3), Join("open", 0, 2, b"0", b"never", None)],
     forget=["over"],
+    clear=["old", "gone"],
 )
 
 
@@ -40,7 +41,11 @@ def fill(storage):
     """Put a little of everything into a storage."""
     schedule = [(b"s%d" % n, at(n), n % 2 or None) for n in range(4)]
     storage.write(Batch(enqueue=[(b"m0", 9), (b"m1", -1.5), (b"m2", None)], schedule=schedule))
-    storage.write(Batch(results=[("old", b"old")], events=[b"begin"], endings=[("e", "revoked")]))
+    storage.write(
+        Batch(
+            results=[("old", b"old"), ("gone", b"")], events=[b"begin"], endings=[("e", "revoked")]
+        )
+    )
     storage.write(Batch(aside=[Aside(b"a0", "why", 7), Aside(b"a1", "why")]))
     storage.write(Batch(joins=[Join("chord", 0, 2, b"0", b"joined", 3)]))
     storage.write(Batch(joins=[Join("over", 0, 2, b"0", b"over", None)]))
@@ -90,6 +95,8 @@ OPERATIONS = {
     "finish with all that follows": (claim, lambda s, held: s.finish("a", held, BATCH)),
     "release": (claim, lambda s, held: s.release("a", held)),
     "recover": (die_with_a_claim, lambda s, _: s.recover()),
+    "withdraw": (nothing, lambda s, _: s.withdraw(b"m1")),
+    "withdraw with all that follows": (nothing, lambda s, _: s.withdraw(b"s1", BATCH)),
     "write": (nothing, lambda s, _: s.write(BATCH)),
     "move due": (nothing, lambda s, _: s.move_due(at(2), tell=lambda all: [b"moved", *all])),
     "read schedule": (nothing, lambda s, _: s.read_schedule(at(2))),

@@ -47,7 +47,7 @@ class Wanderer:
         """Do so many things."""
         doing = (
             *(self.enqueue, self.schedule, self.claim, self.claim, self.finish, self.finish),
-            *(self.release, self.move_due, self.dequeue, self.restore_aside),
+            *(self.release, self.move_due, self.dequeue, self.restore_aside, self.withdraw),
         )
         for _ in range(steps):
             self.dice.choice(doing)()
@@ -109,6 +109,16 @@ class Wanderer:
         data = self.storage.dequeue()
         if data is not None:
             self.note("done", "gone", data.decode())
+
+    def withdraw(self):
+        """Withdraw the first message seen, unless somebody is faster."""
+        one = next(self.storage.waiting(), None)
+        if one is None:
+            return
+        message = one.data.decode()
+        self.note("try", "gone", message)
+        if self.storage.withdraw(one.data, Batch(events=[one.data]), one.place):
+            self.note("done", "gone", message)
 
     def restore_aside(self):
         self.storage.restore_aside()

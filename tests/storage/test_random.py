@@ -95,6 +95,8 @@ class Model:
         self.over[key] = float("inf") if ttl is None else self.now + ttl
 
     def write(self, batch):
+        for key in batch["clear"]:
+            self.values.pop(key, None)
         for item in batch["results"]:
             self.put(*item)
         self.endings.update(batch["endings"])
@@ -123,6 +125,14 @@ class Model:
         self.chords[key][part] = value
         if len(self.chords[key]) == PARTS[key]:
             self.push(key.encode(), priority)
+
+    def waiting(self):
+        return [item[2] for item in self.schedule], [item[2] for item in self.queue]
+
+    def withdraw(self, data):
+        self.schedule = [item for item in self.schedule if item[2] != data]
+        self.queue = [item for item in self.queue if item[2] != data]
+        heapq.heapify(self.queue)
 
     def pass_time(self, seconds):
         self.now += seconds
@@ -155,6 +165,7 @@ batches = st.fixed_dictionaries(
         "events": st.lists(payloads, max_size=2),
         "joins": st.lists(st.tuples(chords, st.integers(0, 2), payloads, priorities), max_size=2),
         "forget": st.lists(chords, max_size=1),
+        "clear": st.lists(keys, max_size=2),
     }
 )
 
@@ -215,6 +226,25 @@ class Walk(RuleBasedStateMachine):
     def look_at_the_queue(self, limit):
         expected = [data for _, _, data in sorted(self.model.queue)][:limit]
         assert self.storage.enqueued_items(limit) == expected
+
+    # -- messages that wait
+
+    @rule(choice=st.integers(0, 5), by_place=st.booleans(), batch=batches)
+    def withdraw(self, choice, by_place, batch):
+        """One that comes once: which of two equal ones goes is not promised."""
+        scheduled, queued = self.model.waiting()
+        counts = Counter(scheduled + queued)
+        found = sorted(one for one in self.storage.waiting() if counts[one.data] == 1)
+        once = {data for data in scheduled if counts[data] == 1}
+        assert {one.data for one in found if one.scheduled} == once
+        assert self.storage.withdraw(b"nobody's", as_batch(batch)) is False
+        if found:
+            one = found[choice % len(found)]
+            batch = self.messages(batch)
+            place = one.place if by_place else None
+            assert self.storage.withdraw(one.data, as_batch(batch), place)
+            self.model.withdraw(one.data)
+            self.model.write(batch)
 
     # -- claims
 

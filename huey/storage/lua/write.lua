@@ -1,11 +1,13 @@
--- Writes a batch in one step; before that, acknowledges a claim or takes messages off the schedule.
+-- Writes a batch in one step; before that, acknowledges a claim, withdraws a message that waits, or
+-- takes messages off the schedule.
 --
--- KEYS: the 17 below, then one for each result (where results have keys of their own), each join
--- and each chord to forget. ARGV: the kind of queue and its limits, the claim, then for each part
--- of the batch how many there are and what they are made of.
+-- KEYS: the 17 below, then one for each value to clear and each result (where results have keys of
+-- their own), each join and each chord to forget. ARGV: the kind of queue and its limits, the
+-- claim, the message to withdraw, then for each part of the batch how many there are and what they
+-- are made of.
 --
 -- Returns two numbers. The first: 1 written; 0 the claim was lost, so only what can do no harm was
--- written; -1 nothing was written, as a message had left the schedule. The second: whether the
+-- written; -1 nothing was written, as a message was not there any more. The second: whether the
 -- claim's slot is registered.
 
 local QUEUE, SCHEDULE, RESULTS, EXPIRES = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -47,6 +49,55 @@ elseif claim ~= 'none' then
     end
     if ours and redelivered ~= '' then
         redis.call('HDEL', DELIVERIES, redis.sha1hex(redelivered))
+    end
+end
+
+-- A message that waits, on the schedule or on the queue.
+
+local function take_from_schedule(message)
+    if redis.call('ZREM', SCHEDULE, message) == 0 then
+        return false
+    end
+    redis.call('HDEL', PRIORITIES, redis.sha1hex(message))
+    return true
+end
+
+local function find_member(message)
+    local first, members = 0, nil
+    repeat
+        members = redis.call('ZRANGE', QUEUE, first, first + 999)
+        for _, member in ipairs(members) do
+            if string.sub(member, 9) == message then
+                return member
+            end
+        end
+        first = first + 1000
+    until #members == 0
+end
+
+local function take_from_list(message, index)
+    local near_head = index and 2 * index < redis.call('LLEN', QUEUE)
+    return redis.call('LREM', QUEUE, near_head and 1 or -1, message) == 1
+end
+
+local function take_from_queue(message, place)
+    if not prioritized then
+        return take_from_list(message, tonumber(place))
+    end
+    if place ~= '' and redis.call('ZREM', QUEUE, place) == 1 then
+        return true
+    end
+    local member = find_member(message)
+    return member and redis.call('ZREM', QUEUE, member) == 1
+end
+
+local withdraw, withdrawn, place = take(), take(), take()
+if withdraw ~= '' then
+    if not take_from_schedule(withdrawn) and not take_from_queue(withdrawn, place) then
+        return {-1, 1}
+    end
+    if redis.call('EXISTS', DELIVERIES) == 1 then
+        redis.call('HDEL', DELIVERIES, redis.sha1hex(withdrawn))
     end
 end
 
@@ -115,6 +166,18 @@ local function forget_time(key)
 end
 
 local ttl = take() -- of results with keys of their own: 'never' or seconds; '' for one hash
+
+for _ = 1, tonumber(take()) do
+    local key = take()
+    local own = ttl ~= '' and take_key()
+    if ours and own then
+        redis.call('DEL', own)
+    elseif ours then
+        redis.call('HDEL', RESULTS, key)
+        forget_time(key)
+    end
+end
+
 for _ = 1, tonumber(take()) do
     local key, value = take(), take()
     if ttl == '' and ours then

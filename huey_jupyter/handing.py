@@ -1,0 +1,358 @@
+"""Cells on their way: handed to the queue, run again, waiting for another one, brought back."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from huey import Huey
+from huey.results import Result, ResultGroup
+from huey.storage import Batch
+from huey.tasks import Task, TaskWrapper
+from huey_jupyter.cards import Board, Card, State
+from huey_jupyter.cells import (
+    MISSING,
+    Brought,
+    Cell,
+    CellTask,
+    Snapshot,
+    compile_cell,
+    run_cell,
+)
+from huey_jupyter.options import CellOptions, parse_cron
+
+SOURCES_KEPT: Final = 1_000  # cells that can be run again
+
+
+class Shared:
+    """The notebook's own names, for a cell that runs on them and not on a copy.
+
+    :param names: the notebook's names.
+    """
+
+    def __init__(self, names: dict[str, Any]) -> None:
+        self._names = names
+
+    def run(self, cell: Cell) -> Any:
+        """Run the cell on the names themselves."""
+        return cell.run(self._names)
+
+    def bring_back(
+        self, wanted: set[str] | None, brought: Brought
+    ) -> tuple[list[str], list[str]]:
+        """Do nothing: the names are there already."""
+        return [], []
+
+    def forget(self) -> None:
+        """Keep nothing."""
+
+
+@dataclass
+class Work:
+    """What a cell's task runs on: names, those bound for it alone, and a lock to take first.
+
+    :param names: a snapshot, or the notebook's own names.
+    :param bound: names and values on top of a snapshot's.
+    :param lock: a context manager, None for none.
+    :param told: the values, as the card shows them.
+    """
+
+    names: Any
+    bound: dict[str, Any] = field(default_factory=dict)
+    lock: Any = None
+    told: str = ""
+
+    def run(self, cell: Cell) -> Any:
+        """Run the cell; return its value."""
+        names = self.names
+        if self.bound:
+            names = copy.copy(names)
+            names.names = {**names.names, **self.bound}
+        if self.lock is None:
+            return names.run(cell)
+        with self.lock:
+            return names.run(cell)
+
+
+class WorkTask(CellTask):
+    """The task of a cell that is run on `Work`."""
+
+    def describe(self) -> dict[str, str]:
+        known = super().describe()
+        return {**known, "args": self.args[0].told} if self.args[0].told else known
+
+
+class Source(NamedTuple):
+    """A cell as it was handed over, enough to do that again."""
+
+    text: str
+    line: str
+    label: str
+    options: CellOptions
+
+    @property
+    def key(self) -> str:
+        """What stays the same for as long as the cell does."""
+        return hashlib.sha256(f"{self.line}\n{self.text}".encode()).hexdigest()
+
+
+class HandedOver(NamedTuple):
+    """A cell in the hands of the queue: its names, what comes back, and who waits for it."""
+
+    names: Any
+    export: set[str] | None
+    handle: weakref.ref[Result[Any]]
+
+
+class Later(NamedTuple):
+    """A cell that is handed over when others are done."""
+
+    task_id: str
+    source: Source
+    cell: Cell
+    waits_for: list[str]
+    result: weakref.ref[Result[Any]]
+
+
+class Handing:
+    """Hands cells to a queue, and brings back the names that they bind.
+
+    :param ip: the shell.
+    :param huey: whose queue.
+    :param board: where the cards are, under ``lock``.
+    :param lock: held while the board is read or written.
+    :param catch_up: brings the board up to date.
+    """
+
+    def __init__(
+        self,
+        ip: Any,
+        huey: Huey,
+        board: Board,
+        lock: threading.RLock,
+        catch_up: Callable[[], None],
+    ) -> None:
+        self.ip = ip
+        self.huey = huey
+        self.board = board
+        self.lock = lock
+        self._catch_up = catch_up
+        self._handed_over: dict[str, HandedOver] = {}
+        self._brought: Brought = {}
+        self._later: dict[str, Later] = {}
+        self._sources: dict[str, Source] = {}
+        self._latest: dict[str, tuple[str, str]] = {}  # by cell: its source's key and its task
+        huey.registry.unregister(f"{run_cell.__module__}.cell")
+        self._cell = TaskWrapper(huey, run_cell, name="cell", task_base=WorkTask)
+
+    # -- handing over -----------------------------------------------------------------------------
+
+    def hand_over(self, source: Source) -> Result[Any]:
+        """Hand a cell to the queue, or keep it until those are done that it waits for.
+
+        :raises SyntaxError: if the source is not Python.
+        """
+        cell = compile_cell(self.ip, source.text, source.line)
+        if source.options.after is not None:
+            return self._keep_for_later(source, cell)
+        work = self._work(source)
+        return self._note(source, work, self.huey.enqueue(self._task(source, cell, work)))
+
+    def hand_over_each(
+        self, source: Source, targets: str, items: Iterable[Any]
+    ) -> ResultGroup[Any]:
+        """Hand a cell to the queue once for each item.
+
+        :param targets: the names that an item is bound to, as in a ``for``.
+        """
+        cell = compile_cell(self.ip, source.text, source.line)
+        snapshot = Snapshot(self.ip.user_ns)
+        bind = compile(f"{targets} = __huey_item__", "<%%huey_map>", "exec")
+        tasks = [self._task(source, cell, self._item(source, snapshot, bind, i)) for i in items]
+        return self.huey.enqueue_many(tasks)
+
+    def repeat(self, source: Source) -> str:
+        """Have a cell run by itself in the minutes that its options name; return its name.
+
+        A cell that does so already is replaced.
+        """
+        cell = compile_cell(self.ip, source.text, source.line)
+
+        def run() -> Any:
+            return Work(Snapshot(self.ip.user_ns), lock=self._lock_of(source)).run(cell)
+
+        run.__module__, run.__name__ = "__main__", source.label
+        declare = self.huey.periodic_task(
+            parse_cron(source.options.every), name=source.label, **source.options.of_task
+        )
+        return declare(run).task_class.name
+
+    def hand_over_again(self, task_id: str, held: Result[Any] | None) -> Result[Any] | None:
+        """Run a cell once more whose task is over; None if its source is not kept any more.
+
+        :param held: the result that somebody holds, if anybody does: it gets the new value.
+        """
+        source = self._sources.get(task_id)
+        if source is None:
+            return None
+        work = self._work(source)
+        cell = compile_cell(self.ip, source.text, source.line)
+        anew = self.huey.run_again(self._task(source, cell, work, task_id))
+        return self._note(source, work, held or anew)
+
+    def is_kept(self, task_id: str) -> bool:
+        """Say whether `hand_over_again` can do that."""
+        return task_id in self._sources
+
+    # -- the same cell again ------------------------------------------------------------------------
+
+    def last_run(self, cell_key: str) -> tuple[str, Card] | None:
+        """Return the source's key and the card of a cell's last run if that is not over."""
+        source_key, task_id = self._latest.get(cell_key, ("", ""))
+        with self.lock:
+            card = self.board.cards.get(task_id)
+            return None if card is None or card.terminal else (source_key, card)
+
+    def note_run(self, cell_key: str, source: Source, task_id: str) -> None:
+        """Remember a cell's latest run."""
+        self._latest[cell_key] = source.key, task_id
+
+    # -- waiting for others -------------------------------------------------------------------------
+
+    def start_what_waited(self) -> None:
+        """Hand over cells whose predecessors are done; end those whose predecessors are not.
+
+        Called when cards have changed, on any thread.
+        """
+        for later in list(self._later.values()):
+            with self.lock:
+                cards = [self.board.card(one) for one in later.waits_for]
+                failed = next((c for c in cards if c.terminal and c.state is not State.done), None)
+                ready = all(card.state is State.done for card in cards)
+            if failed is not None:
+                self.drop(later.task_id, f"{failed.title} ({failed.short}) is not done")
+            elif ready and self._later.pop(later.task_id, None):
+                self._start(later)
+
+    def drop(self, task_id: str, why: str = "") -> bool:
+        """End a cell that waits for others; False if it does not."""
+        later = self._later.pop(task_id, None)
+        if later is None:
+            return False
+        task = self._cell.task_class(id=task_id, args=(Work(None), None, later.source.label, 0))
+        events = self.huey.events.of("canceled", task, error=why)
+        self.huey.storage.write(Batch(endings=[(task_id, "canceled")], events=events))
+        return True
+
+    # -- bringing back --------------------------------------------------------------------------------
+
+    def bring_back(self) -> None:
+        """Bind the names that finished cells made, in the notebook's own thread."""
+        self._catch_up()
+        names = self.ip.user_ns  # what the notebook has bound anew or deleted is let go
+        self._brought = {n: v for n, v in self._brought.items() if names.get(n, MISSING) is v[0]}
+        for task_id, handed in list(self._handed_over.items()):
+            with self.lock:
+                card = self.board.card(task_id)
+                if not card.terminal:
+                    continue
+                del self._handed_over[task_id]
+                if card.state is State.done:
+                    self._bind(card, handed)
+                handed.names.forget()
+            self._keep_while_held(task_id, handed.handle())
+        self._catch_up()
+
+    # -- within ---------------------------------------------------------------------------------------
+
+    def _start(self, later: Later) -> None:
+        """Hand over a cell that has waited, with the names that its predecessors made."""
+        work = self._work(later.source)
+        for one in later.waits_for:
+            handed = self._handed_over.get(one)
+            if handed is not None and not later.source.options.share:
+                work.names.names.update(handed.names.made)
+        task = self._task(later.source, later.cell, work, later.task_id)
+        self._note(later.source, work, self.huey.enqueue(task), later.result)
+
+    def _work(self, source: Source) -> Work:
+        notebook = self.ip.user_ns
+        names = Shared(notebook) if source.options.share else Snapshot(notebook)
+        return Work(names, lock=self._lock_of(source))
+
+    def _note(
+        self, source: Source, work: Work, result: Result[Any], held: Any = None
+    ) -> Result[Any]:
+        """Take note that a cell is in the hands of the queue; return its result."""
+        self._keep(source, result.id)
+        export = None if source.options.export is None else set(source.options.export)
+        held = held or weakref.ref(result)
+        self._handed_over[result.id] = HandedOver(work.names, export, held)
+        return result
+
+    def _task(
+        self, source: Source, cell: Cell, work: Work, task_id: str | None = None
+    ) -> Task[Any]:
+        options = source.options
+        args = (work, cell, source.label, options.retries)
+        when = self._cell.s(eta=options.eta, delay=options.delay).eta
+        return self._cell.task_class(args, id=task_id, eta=when, **options.of_task)
+
+    def _item(self, source: Source, snapshot: Snapshot, bind: Any, item: Any) -> Work:
+        bound = {"__huey_item__": item}
+        exec(bind, bound)  # noqa: S102 - the assignment that a for would make
+        told = ", ".join(f"{n}={v!r}"[:80] for n, v in bound.items() if not n.startswith("__"))
+        return Work(snapshot, bound, self._lock_of(source), told)
+
+    def _lock_of(self, source: Source) -> Any:
+        return self.huey.lock_task(source.options.lock) if source.options.lock else None
+
+    def _keep(self, source: Source, task_id: str) -> None:
+        self._sources.pop(task_id, None)
+        self._sources[task_id] = source
+        while len(self._sources) > SOURCES_KEPT:
+            del self._sources[next(iter(self._sources))]
+
+    def _keep_for_later(self, source: Source, cell: Cell) -> Result[Any]:
+        after = source.options.after
+        before = list(after) if isinstance(after, ResultGroup) else [after]
+        task = self._task(source, cell, Work(None))
+        result = Result(self.huey, task)
+        ids = [one.id for one in before if one is not None]
+        later = Later(task.id, source, cell, ids, weakref.ref(result))
+        with self.lock:
+            card = self.board.card(task.id)
+            card.label, card.created = source.label, time.time()
+            card.note = "starts when done: " + ", ".join(one[:4] for one in later.waits_for)
+        self._keep(source, task.id)
+        self._later[task.id] = later
+        return result
+
+    def _bind(self, card: Card, handed: HandedOver) -> None:
+        kept, missing = handed.names.bring_back(handed.export, self._brought)
+        notes = []
+        if kept:
+            notes.append(f"you have bound {_quoted(kept)} meanwhile: yours is kept")
+        if missing:
+            notes.append(f"the cell bound no {_quoted(missing)}")
+        if notes:
+            card.note = "; ".join(notes)
+            self.board.touch(card.id)
+
+    def _keep_while_held(self, task_id: str, result: Result[Any] | None) -> None:
+        """Let a cell's value go when nobody holds its result any more; the card stays."""
+        drop = self.huey.storage.pop_data
+        if result is None:
+            drop(task_id)
+        else:
+            weakref.finalize(result, drop, task_id).atexit = False
+
+
+def _quoted(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

@@ -1,0 +1,71 @@
+"""What a card cannot know of itself: its place in the queue, that nobody works, who is in the way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from huey_jupyter.cards import Board, Card, State
+
+REFRESH_EVERY: Final = 1.0  # seconds
+LAG: Final = 0.3  # seconds of lateness from which a kernel is hard to work with
+PATIENCE: Final = 3.0  # seconds of that before a card says so
+
+NO_WORKER: Final = "no worker is running: %huey start"
+PAUSED: Final = "paused: %huey resume"
+HOLDS: Final = "holds the interpreter: %%huey_task --process"
+
+
+def refresh(board: Board, idle_because: str, lags: bool) -> None:
+    """Set place and hint of every card that is not over.
+
+    :param board: whose lock the caller holds.
+    :param idle_because: why nothing is being run; empty if workers work.
+    :param lags: whether the kernel has been late for some time.
+    """
+    cards = [card for card in board.cards.values() if not card.terminal]
+    queued = [card for card in cards if card.state is State.queued]
+    queued.sort(key=lambda card: card.created or 0.0)
+    places = {card.id: place for place, card in enumerate(queued, 1)}
+    culprit = _culprit(cards) if lags else None
+    for card in cards:
+        hint = idle_because if card.id in places else ""
+        hint = HOLDS if card is culprit else hint
+        place = places.get(card.id)
+        if (hint, place) != (card.hint, card.place):
+            card.hint, card.place = hint, place
+            board.touch(card.id)
+
+
+def _culprit(cards: list[Card]) -> Card | None:
+    """Return the running task that has given no sign of life for longest."""
+    running = [card for card in cards if card.state in (State.running, State.stopping)]
+    here = [card for card in running if card.worker.startswith("thread")]
+    return min(here, key=lambda card: card.updated, default=None)
+
+
+class Pulse:
+    """Calls a function once a second on a thread of its own.
+
+    :param beat: the function.
+    """
+
+    def __init__(self, beat: Callable[[], None]) -> None:
+        self._beat = beat
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._go, name="huey hints", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._stop.set()
+        self._thread.join()
+
+    def _go(self) -> None:
+        """Beat until `stop`."""
+        while not self._stop.wait(REFRESH_EVERY):
+            self._beat()

@@ -1,0 +1,1 @@
+"""Tools for lessons: they drive the real queue, nothing is simulated."""

@@ -1,0 +1,108 @@
+"""A notebook that outgrows its kernel: other storages, processes, a crash and what comes back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from kernelrun import CellFailed, kernel
+from redis_server import RedisServer
+
+pytestmark = [pytest.mark.kernel, pytest.mark.slow]
+
+COUNTED = """
+import pathlib, uuid
+runs = pathlib.Path('runs'); runs.mkdir(exist_ok=True)
+@huey.task()
+def note(n):
+    import pathlib, uuid
+    (pathlib.Path('runs') / f'{n}-{uuid.uuid4().hex}').touch()
+    return n
+"""
+
+
+def runs_of(folder: Path) -> list[int]:
+    return sorted(int(path.name.partition("-")[0]) for path in (folder / "runs").iterdir())
+
+
+def test_what_waits_moves_to_redis_and_runs_once_each(tmp_path: Path) -> None:
+    with RedisServer() as server, kernel(tmp_path) as notebook:
+        notebook.run("%load_ext huey_jupyter")
+        notebook.run("%huey stop")
+        notebook.run(COUNTED)
+        notebook.run("waiting = note.map(range(100))")
+        notebook.run(
+            "later = [note.schedule((n,), delay=0.2 + n / 1000) for n in range(100, 120)]"
+        )
+        with pytest.raises(CellFailed, match="--move"):
+            notebook.run(f"%huey use redis:{server.url.partition(':')[2]}")
+        notebook.run(f"%huey use {server.url} --move")
+        notebook.run("%huey start")
+        got = notebook.run("print(waiting.get(blocking=True, timeout=30) == list(range(100)))")
+        more = notebook.run("print([r.get(blocking=True, timeout=30) for r in later][:3])")
+
+        assert "True" in got
+        assert "[100, 101, 102]" in more
+        assert runs_of(tmp_path) == list(range(120))
+        assert "redis" in notebook.run("%huey")
+
+
+def test_a_crash_loses_nothing_and_the_cards_come_back(tmp_path: Path) -> None:
+    with kernel(tmp_path, {"IPYTHONDIR": str(tmp_path / "ipython")}) as notebook:
+        notebook.run("%load_ext huey_jupyter")
+        notebook.run("%huey use sqlite")
+        notebook.run(COUNTED)
+        notebook.run("%%huey_task finished --wait\nprint('said before'); 'kept'")
+        notebook.run("%huey pause")
+        notebook.run("waiting = note.map(range(5)); last = note.schedule((9,), delay=1)")
+        notebook.restart()
+
+        assert "%huey reconnect" in notebook.run("%load_ext huey_jupyter")
+        shown = notebook.run("%huey reconnect")
+        assert "finished" in shown
+        assert "kept" in shown
+        assert "said before" in shown
+        notebook.run("%huey wait")
+        notebook.run(
+            "import time\n"
+            "while not any(c.args == '9' and c.terminal for c in "
+            "__import__('huey_jupyter').current().tasks()): time.sleep(0.05)"
+        )
+        assert runs_of(tmp_path) == [0, 1, 2, 3, 4, 9]
+        assert notebook.run("%huey tasks done").count("note") >= 6
+
+
+def test_functions_of_the_notebook_run_in_processes(tmp_path: Path) -> None:
+    with kernel(tmp_path) as notebook:
+        notebook.run("%load_ext huey_jupyter")
+        notebook.run(
+            "import os\n"
+            "def helper(n): return 1 if n < 2 else n * helper(n - 1)\n"
+            "@huey.task()\n"
+            "def factorial(n):\n"
+            "    print('in', os.getpid())\n"
+            "    return helper(n), os.getpid()"
+        )
+        said = notebook.run("%huey start -k process -w 2")
+        assert "huey.db" in said
+        assert "2 processes" in said
+        notebook.run("value, pid = factorial(5).get(blocking=True, timeout=30)")
+        assert "120 True" in notebook.run("print(value, pid != os.getpid())")
+        notebook.run("%%huey_task by_value -o res --wait\nprint('there'); made = helper(4)\nmade")
+        assert "there" in notebook.run("res")
+        assert "24" in notebook.run("print(made)")
+
+
+def test_a_lock_among_the_globals_is_named_before_anything_is_sent(tmp_path: Path) -> None:
+    with kernel(tmp_path) as notebook:
+        notebook.run("%load_ext huey_jupyter")
+        notebook.run("%huey use sqlite")
+        notebook.run(
+            "import threading\nguard = threading.Lock()\n"
+            "@huey.task()\ndef guarded():\n    with guard:\n        return 1"
+        )
+        with pytest.raises(CellFailed, match="guard"):
+            notebook.run("guarded()")
+        assert "0" in notebook.run("print(huey.pending_count())")
+
+
