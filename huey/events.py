@@ -55,7 +55,7 @@ class EventLog:
         if not self.enabled:
             return []
         event = {"kind": kind, "task": task.id, "name": task.name, "at": time.time(), **facts}
-        return [event if self.huey.storage.keeps_objects else _to_json(event)]
+        return [event if self.huey.storage.keeps_objects else to_json(event)]
 
     def note(self, kind: str, run: Run, **facts: Any) -> None:
         """Keep an event of a running task for the next flush; none after its last `collect`."""
@@ -137,12 +137,13 @@ class EventLog:
         return events
 
 
-def _to_json(event: dict[str, Any]) -> bytes:
+def to_json(event: dict[str, Any]) -> bytes:
+    """Return an event as the storages keep it that keep bytes."""
     try:
         return json.dumps(event, default=_plain, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError):  # keys that are no text, circles
         known = {key: event[key] for key in ("kind", "task", "name", "at")}
-        return _to_json({**known, "problem": "the rest of this event is no JSON"})
+        return to_json({**known, "problem": "the rest of this event is no JSON"})
 
 
 def _plain(value: Any) -> Any:

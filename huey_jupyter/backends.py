@@ -10,12 +10,22 @@ from urllib.parse import urlsplit
 
 from huey import Huey
 from huey.constants import EmptyData
-from huey.exceptions import ConfigurationError
+from huey.exceptions import ConfigurationError, UnreadableMessage
 from huey.serializer import ReferenceSerializer, Serializer
 from huey.storage import BaseStorage, Batch, FileStorage, MemoryStorage, SqliteStorage
 from huey.tasks import Task
 from huey_jupyter.cells import MADE, register_sent_cells
-from huey_jupyter.shipping import CODE, ByValue, Courier, Postbox, carried, code_key, explain
+from huey_jupyter.moving import Freight, Moved
+from huey_jupyter.shipping import (
+    CODE,
+    ByValue,
+    Courier,
+    Postbox,
+    carried,
+    code_key,
+    explain,
+    say_python,
+)
 
 MEMORY = "memory"
 NO_RESULTS = (CODE, MADE)  # before keys of values that no task has returned
@@ -59,7 +69,79 @@ class NotebookHuey(Huey):
         return open_storage(self.url, self.name)
 
     def _default_serializer(self, compression: bool, use_zlib: bool) -> Serializer:
-        return ByValue(self.courier) if self.durable else ReferenceSerializer()
+        return self._serializer_for(self.url)
+
+    def _serializer_for(self, url: str) -> Serializer:
+        return ReferenceSerializer() if url == MEMORY else ByValue(self.courier)
+
+    # -- moving -------------------------------------------------------------------------------
+
+    def move_to(self, url: str, *, move: bool = False, leave: bool = False) -> Moved:
+        """Have the queue in another place; task functions and results go on with it there.
+
+        Values, endings and revocations come along. Stop the workers first.
+
+        :param url: where, see `parse_url`.
+        :param move: take tasks along that wait or are scheduled; each is in the new place before
+            it is taken from the old one.
+        :param leave: leave them where they are. In memory they are lost, and their callers told.
+        :raises ConfigurationError: if tasks wait and it was not said what becomes of them, if
+            workers are at work, or if something cannot be sent; then nothing has changed.
+        """
+        url = parse_url(url)
+        if url == self.url:
+            return Moved(self.place, cursor=self.storage.last_event())
+        self._check_move(move, leave)
+        storage = open_storage(url, self.name)
+        try:
+            freight = self._load(url, storage, leave)
+            freight.deliver()
+        except BaseException:
+            storage.close()
+            raise
+        self._settle(url, storage)
+        freight.clear()
+        freight.old.close()
+        cursor = storage.last_event()
+        if leave:
+            return Moved(self.place, 0, 0, freight.results, freight.tasks, cursor)
+        counts = (len(freight.pending), len(freight.scheduled), freight.results)
+        return Moved(self.place, *counts, cursor=cursor)
+
+    def _check_move(self, move: bool, leave: bool) -> None:
+        if move and leave:
+            raise ConfigurationError("either --move or --leave: tasks cannot do both")
+        self.storage.recover()
+        if self.consumers or self.storage.workers() or self.storage.inflight():
+            raise ConfigurationError(f"workers are at work in {self.place}: stop them first")
+        waiting, scheduled = len(self), self.scheduled_count()
+        if waiting + scheduled and not (move or leave):
+            raise ConfigurationError(
+                f"in {self.place} tasks wait: {waiting} to be run and {scheduled} for their time: "
+                f"--move takes them along, --leave leaves them"
+            )
+
+    def _load(self, url: str, storage: BaseStorage, leave: bool) -> Freight:
+        """Make everything ready for a new place that can be used."""
+        try:
+            storage.queue_size()
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            raise ConfigurationError(f"{masked(url)} cannot be used: {error}") from error
+        serializer = self._serializer_for(url)
+        try:
+            return Freight(self, self.courier, storage, serializer, leave=leave)
+        except UnreadableMessage as error:
+            raise ConfigurationError(f"nothing was moved: a message cannot be read: {error}") from (
+                error
+            )
+
+    def _settle(self, url: str, storage: BaseStorage) -> None:
+        storage.priority_of = self._priority_of
+        self.url, self.storage, self.serializer = url, storage, self._serializer_for(url)
+        if self.durable:
+            say_python(self)
 
     # -- sending ------------------------------------------------------------------------------
 

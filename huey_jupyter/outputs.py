@@ -17,7 +17,12 @@ from huey_jupyter.views import (
     group_html,
     group_text,
 )
-from huey_jupyter.views.offers import DEFAULT_VERBS, GROUP_OFFERS, OFFERS, in_reach
+from huey_jupyter.views.offers import (
+    DEFAULT_VERBS,
+    VERBS,
+    offers_of,
+    offers_of_group,
+)
 from huey_jupyter.views.widget import CardWidget, News
 
 Verbs = Callable[[Card], frozenset[str]]
@@ -90,8 +95,8 @@ class CardView:
         """Return the buttons there are now, as verb and label."""
         group, verbs = self._group, self._offered()
         if group is None:
-            return [one for one in OFFERS[self.board.card(self.key).state] if one[0] in verbs]
-        return [one for one in GROUP_OFFERS if one[0] in verbs and in_reach(group, one[0])]
+            return offers_of(self.board.card(self.key), verbs)
+        return offers_of_group(group, verbs)
 
     def _offered(self) -> frozenset[str]:
         group = self._group
@@ -118,7 +123,7 @@ class DashboardView:
         self._look = look
 
     def html(self, *, live: bool) -> str:
-        return _sendable(dashboard_html(self._look(), live=live))
+        return _sendable(dashboard_html(self._look(), live=live, verbs=VERBS))
 
     def text(self) -> str:
         return _sendable(dashboard_text(self._look()))
@@ -158,7 +163,9 @@ class Output:
         """Return the view as it is saved, and which of its runs that is."""
         bundle = self.view.bundle()
         if self.run:
-            html = bundle["text/html"].replace(" data-task=", f' data-run="{self.run}" data-task=', 1)
+            html = bundle["text/html"].replace(
+                " data-task=", f' data-run="{self.run}" data-task=', 1
+            )
             bundle["text/html"] = html
         return bundle
 

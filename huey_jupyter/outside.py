@@ -18,13 +18,17 @@ from typing import Any
 from huey import Huey
 from huey.exceptions import ConfigurationError
 from huey_jupyter.backends import NotebookHuey
-from huey_jupyter.tied import Order, python_version
+from huey_jupyter.envelope import PYTHON
+from huey_jupyter.tied import Order
 
 START_PATIENCE = 10.0  # seconds that a process has to say that it is ready
 ANSWER_PATIENCE = 5.0  # seconds for its answer to a word
 STOP_PATIENCE = 15.0  # seconds for its end
 TICK = 0.05  # seconds; waits look this often, so that an interrupt reaches them
 LOG_TAIL = 2000  # characters of a log that are shown
+
+
+_let_go: list[subprocess.Popen[bytes]] = []  # kept, as Python warns of lost ones that live
 
 
 class Outside:
@@ -55,7 +59,6 @@ class Outside:
         self.python = python
         self.paused = False
         self.log: Path | None = None
-        self._failure = ""
         self._process: subprocess.Popen[bytes] | None = None
         self._line: Line | None = None
         self._timetable = Timetable(huey)
@@ -71,9 +74,9 @@ class Outside:
 
     @property
     def failure(self) -> str:
-        if self._process is not None and self._process.poll() is not None:
-            return self._obituary(self._process.returncode)
-        return self._failure
+        process = self._process
+        code = None if process is None else process.poll()
+        return "" if code is None else self._obituary(code)
 
     def start(self) -> None:
         if self.running:
@@ -86,7 +89,6 @@ class Outside:
                 "write %huey use sqlite first"
             )
         self._bury()
-        self._failure, self.paused = "", False
         try:
             self._line = self._launch()
             self._await_readiness(self._line)
@@ -110,13 +112,14 @@ class Outside:
         return ended
 
     def let_go(self) -> None:
-        """Go on without this kernel if detached, else stop."""
+        """Have the process go on without this kernel if it is detached, else stop it."""
         if not self.detach:
             self.stop()
             return
         self._timetable.stop()
-        if self._line is not None:
+        if self._line is not None and self._process is not None:
             self._line.close()
+            _let_go.append(self._process)
         self._process = self._line = self.log = None
 
     def cancel(self, task_id: str) -> bool:
@@ -182,9 +185,10 @@ class Outside:
             workers=self.count,
             kind=self.kind,
             detach=self.detach,
+            paused=self.paused,
             log=str(self.log),
             path=sys.path,
-            python=python_version(),
+            python=PYTHON,
         )
 
     def _await_readiness(self, line: Line) -> None:
@@ -205,7 +209,8 @@ class Outside:
 
     def _ask(self, word: str, value: Any = None) -> Any:
         """Say a word and return the answer; None if there is nobody to give one."""
-        return self._line.ask(word, value) if self._line is not None and self.running else None
+        line = self._line
+        return line.ask(word, value) if line is not None and self.running else None
 
     def _end_at_once(self) -> None:
         """Kill the process, and everything it has started, if it is alive."""
@@ -248,7 +253,7 @@ class Line:
         with self._lock:
             self._number += 1
             message = {"number": self._number, "word": word, "value": value}
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(OSError):
                 self.connection.send(message)
                 while answer := self.hear(deadline):
                     if answer.get("number") == self._number:
@@ -257,7 +262,7 @@ class Line:
 
     def hear(self, deadline: float) -> dict[str, Any]:
         """Return the next message, an empty one if none comes by a monotonic time."""
-        with contextlib.suppress(EOFError, OSError):
+        with contextlib.suppress(EOFError, OSError, ValueError):  # closed meanwhile
             while time.monotonic() < deadline:
                 if self.connection.poll(TICK):
                     message: dict[str, Any] = self.connection.recv()

@@ -125,8 +125,8 @@ class Publisher:
             if free:
                 ends_first = bool(self._turned) and self._told_last
                 self._told_last = not ends_first and self._tell()
-                half = free - MESSAGES // 2
-                for output in list(self._turned)[: half if self._told_last else max(1, half)]:
+                ends = max(not self._told_last, free - MESSAGES // 2)
+                for output in list(self._turned)[:ends]:
                     self._turn_over(output)
             return self._budget.wait(time.monotonic())
 

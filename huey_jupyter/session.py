@@ -455,7 +455,7 @@ class Session:
 
     def doctor(self) -> Any:
         """Return what works here and what does not, to be displayed."""
-        return doctor.report(self)
+        return doctor.Report(doctor.diagnose(self, self.ip))
 
     # -- within ---------------------------------------------------------------------------------
 

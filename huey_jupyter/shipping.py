@@ -245,11 +245,15 @@ class Parcel:
     def hand_in(self) -> None:
         """Write the code that the storage does not have yet."""
         storage = self.courier.huey.storage
-        for key, data in self._unwritten.items():
+        for key, data in self.take().items():
             if not storage.has_data_for_key(key):
                 storage.put_data(key, data)
                 say_python(self.courier.huey)
-        self._unwritten.clear()
+
+    def take(self) -> dict[str, bytes]:
+        """Return the code that is not written, by its keys, for somebody else to write."""
+        taken, self._unwritten = self._unwritten, {}
+        return taken
 
 
 class Shipped(TaskWrapper[..., Any]):
@@ -297,11 +301,15 @@ def code_key(name: str) -> str:
 
 
 def explain(task: Task[Any], courier: Courier, error: Exception) -> CannotTravel:
-    """Return what is wrong with a call whose arguments cannot be sent."""
-    given = {f"argument {n}": value for n, value in enumerate(task.args, 1)}
-    for name, value in {**given, **{f"argument {k!r}": v for k, v in task.kwargs.items()}}.items():
-        if what := courier.obstacle(value):
-            return CannotTravel(f"{name} of {task.name} cannot be sent to a worker: it is {what}")
+    """Return what is wrong with a call whose arguments cannot be sent, or those behind it."""
+    for one in task.pipeline():
+        given: dict[str, Any] = {f"argument {n}": value for n, value in enumerate(one.args, 1)}
+        given |= {f"argument {name!r}": value for name, value in one.kwargs.items()}
+        for name, value in given.items():
+            if what := courier.obstacle(value):
+                return CannotTravel(
+                    f"{name} of {one.name} cannot be sent to a worker: it is {what}"
+                )
     return CannotTravel(f"{task.name} cannot be sent to a worker: {type(error).__name__}: {error}")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import platform
 import signal
 import sys
 import threading
@@ -18,6 +17,7 @@ from huey.drivers.noted import Noted
 from huey.exceptions import ConfigurationError, HueyException
 from huey.executor import one_line
 from huey_jupyter.backends import NotebookHuey
+from huey_jupyter.envelope import PYTHON
 from huey_jupyter.worker import furnished, open_huey
 
 logger = logging.getLogger("huey.consumer")
@@ -33,6 +33,7 @@ class Order(NamedTuple):
     :param workers: how many tasks at once.
     :param kind: of worker.
     :param detach: whether to go on without the kernel.
+    :param paused: whether to begin no task yet.
     :param log: the file that this process writes to.
     :param path: where the kernel finds modules.
     :param python: the version that the kernel has.
@@ -43,6 +44,7 @@ class Order(NamedTuple):
     workers: int
     kind: str
     detach: bool
+    paused: bool
     log: str
     path: list[str]
     python: str
@@ -75,10 +77,10 @@ def open_for(order: Order) -> NotebookHuey:
 
     :raises ConfigurationError: if it cannot be had.
     """
-    if python_version() != order.python:
+    if order.python != PYTHON:
         raise ConfigurationError(
             f"the notebook runs Python {order.python}, and {sys.executable} is "
-            f"{python_version()}: what travels between them needs the same"
+            f"{PYTHON}: what travels between them needs the same"
         )
     sys.path.extend(entry for entry in order.path if entry not in sys.path)
     huey = open_huey(order.url, order.name)
@@ -89,11 +91,6 @@ def open_for(order: Order) -> NotebookHuey:
             raise
         raise ConfigurationError(f"{huey.place} cannot be reached: {one_line(error)}") from error
     return huey
-
-
-def python_version() -> str:
-    """Return what must be equal of two interpreters that share code: major and minor."""
-    return ".".join(platform.python_version_tuple()[:2])
 
 
 class Tied:
@@ -122,6 +119,8 @@ class Tied:
     def run(self) -> int:
         """Serve until the kernel's word or end, or a signal; return the exit code."""
         with self._noted:
+            if self.order.paused:
+                self.consumer.pause()
             self.consumer.start()
             self._say({"ready": os.getpid()})
             while self.consumer.running:

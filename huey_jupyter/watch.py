@@ -72,6 +72,20 @@ class Watcher:
                 continue
             self._tell()
 
+    def follow_on(self) -> None:
+        """Go on from the end of the stream, as it is another one now."""
+        with self._turn:
+            self._cursor = self.huey.storage.last_event()
+
+    def read_all(self) -> None:
+        """Fold everything that the stream still holds, what was folded before included."""
+        with self._turn:
+            self._cursor = None
+            self._missed = False
+        self.catch_up()
+        self._ask_storage()
+        self._tell()
+
     def _follow(self) -> None:
         """Fold and publish until `stop`."""
         while not self._stop.is_set():

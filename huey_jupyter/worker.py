@@ -46,6 +46,8 @@ def open_huey(url: str, name: str) -> NotebookHuey:
 
     :raises ConfigurationError: if they do not, or if this is no place for a queue.
     """
+    if not name.strip():
+        raise ConfigurationError("a queue needs a name, that of the notebook: --name notebook")
     huey = NotebookHuey(name, url)
     if not huey.durable:
         raise ConfigurationError(

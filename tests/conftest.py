@@ -69,4 +69,5 @@ SLOW = (
     ),
     *("test_examples", "test_chords", "test_bad_input", "test_await", "test_session"),
     *("test_cells", "test_file", "test_cancel", "test_asyncio_workers"),
+    *("test_worker", "test_workers"),
 )

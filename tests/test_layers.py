@@ -38,15 +38,15 @@ NOTEBOOK = """
     overview
     replaced arrivals pipes streams forks offspring figures bars capture descriptors
     views.*
-    reprs display watch lag
+    reprs budget outputs publisher display watch lag
     envelope baggage needs shipping cells
     sources plain portable belongings imports module_huey export
     backends
     worker tied workers outside
-    options handing control hints remembered
+    options handing control hints remembered machine doctor
     session
     commands magics completion
-    huey_jupyter teaching.* doctor __main__
+    huey_jupyter teaching.* __main__
 """
 
 # The engine never looks at the notebook.

@@ -443,6 +443,10 @@ class BaseStorage:
         """Return how a task ended that left no value, None if unknown."""
         return None
 
+    def ending_items(self) -> dict[str, str]:
+        """Return all endings that are remembered, by key."""
+        return {}
+
     def take_result(self, key: str) -> Any:
         """Return a value and remove it as `pop_data` does; its ending is then ``taken``."""
         value = self.pop_data(key)

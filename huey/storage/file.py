@@ -317,6 +317,12 @@ class FileStorage(BatchStorage):
                 change.drop(path)
 
     def peek_ending(self, key: str) -> str | None:
+        return self._read_endings().get(key)
+
+    def ending_items(self) -> dict[str, str]:
+        return dict(self._read_endings())
+
+    def _read_endings(self) -> dict[str, str]:
         with self._turn():
             if self._endings_of != self._journal.opened:  # a new folder in its place, perhaps
                 self._endings_known, self._endings_read = {}, 0
@@ -328,7 +334,7 @@ class FileStorage(BatchStorage):
                 self._endings_read = number
             while len(self._endings_known) > ENDINGS_KEPT:
                 del self._endings_known[next(iter(self._endings_known))]
-            return self._endings_known.get(key)
+            return self._endings_known
 
     def take_result(self, key: str) -> Any:
         with self._change() as change:

@@ -226,6 +226,10 @@ class MemoryStorage(BatchStorage):
     def peek_ending(self, key: str) -> str | None:
         return self._endings.get(key)
 
+    def ending_items(self) -> dict[str, str]:
+        with self._lock:
+            return dict(self._endings)
+
     def take_result(self, key: str) -> Any:
         with self._lock:
             value = self._values.pop(key, EmptyData)

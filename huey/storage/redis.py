@@ -347,6 +347,10 @@ class RedisStorage(BatchStorage):
         ending = self._open().ask(b"HGET", self._keys["endings"], to_bytes(key))
         return None if ending is None else to_text(ending)
 
+    def ending_items(self) -> dict[str, str]:
+        found = _pairs(self._open().ask(b"HGETALL", self._keys["endings"]))
+        return {to_text(key): to_text(ending) for key, ending in found}
+
     def waiting_for_result(
         self, key: str, backoff: float, max_delay: float
     ) -> AbstractContextManager[Waiter]:

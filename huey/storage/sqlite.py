@@ -320,6 +320,9 @@ class SqliteStorage(BatchStorage):
         rows = self._execute(sql, (self.name, key))
         return rows[0][0] if rows else None
 
+    def ending_items(self) -> dict[str, str]:
+        return dict(self._execute("SELECT key, ending FROM ending WHERE queue = ?", (self.name,)))
+
     def take_result(self, key: str) -> Any:
         if not self.has_data_for_key(key):  # a look is cheaper than taking the write lock
             return EmptyData

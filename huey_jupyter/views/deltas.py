@@ -31,10 +31,12 @@ def delta(old: list[str], new: list[str]) -> list[Change]:
     room = min(len(old), len(new)) - first
     if room:
         behind = min(room, _same(old[: -room - 1 : -1], new[: -room - 1 : -1]))
-    middle = len(old) - first - behind
-    if len(old) != len(new):
-        return [Change(first, middle, "".join(new[first : len(new) - behind]))]
-    return list(_runs(old, new, first, len(old) - behind))
+    stop = min(len(old), len(new)) - behind
+    changes = list(_runs(old, new, first, stop))
+    if len(old) != len(new):  # a log grows at its end
+        rest = "".join(new[stop : len(new) - behind])
+        changes.append(Change(stop, len(old) - behind - stop, rest))
+    return changes
 
 
 def _same(one: list[str], other: list[str]) -> int:
@@ -46,7 +48,7 @@ def _same(one: list[str], other: list[str]) -> int:
 
 
 def _runs(old: list[str], new: list[str], start: int, stop: int) -> Iterator[Change]:
-    """Yield neighbours that changed, in lists of the same length."""
+    """Yield neighbours that are not the same as those in the same place."""
     begun = -1
     for number in range(start, stop + 1):
         same = number == stop or old[number] == new[number]

@@ -1,4 +1,4 @@
-"""JupyterLab and Chromium for the tests in this folder."""
+"""JupyterLab, Notebook 7 and Chromium for the tests in this folder."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def pytest_runtest_makereport(item):
         report.sections += [
             ("on the page", _seen(notebook)),
             ("in the browser's console", "\n".join(notebook.errors)),
-            ("in JupyterLab's log", notebook.lab.log.read_text(errors="replace")[-5000:]),
+            ("in the server's log", notebook.lab.log.read_text(errors="replace")[-5000:]),
         ]
     return report
 
@@ -56,14 +56,16 @@ def chromium() -> str:
     return found or pytest.skip(CURE)
 
 
-@pytest.fixture(scope="session")
-def lab(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A JupyterLab server with folders and settings of its own."""
-    home = tmp_path_factory.mktemp("lab")
+@pytest.fixture(scope="session", params=["lab", "notebook"])
+def lab(
+    request: pytest.FixtureRequest, chromium: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Lab]:
+    """A server of JupyterLab or Notebook 7 with folders and settings of its own."""
+    home = tmp_path_factory.mktemp(request.param)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     url, folder = f"http://127.0.0.1:{port}", home / "notebooks"
-    server = Lab(url, secrets.token_hex(16), folder, home / "server.log")
+    server = Lab(request.param, url, secrets.token_hex(16), folder, home / "server.log")
     server.folder.mkdir()
     with server.log.open("wb") as stream:
         process = subprocess.Popen(
@@ -88,13 +90,23 @@ def browser(chromium: str) -> Iterator[Any]:
         launched.close()
 
 
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """A page that knows nothing of the pages before it."""
-    context = browser.new_context(viewport={"width": 1100, "height": 1000})
+@pytest.fixture(scope="module")
+def context(browser: Any) -> Iterator[Any]:
+    """What pages share: above all the megabytes of script that each would load again."""
+    context = browser.new_context(
+        viewport={"width": 1100, "height": 1000}, permissions=["clipboard-read", "clipboard-write"]
+    )
     context.set_default_timeout(1000 * DEADLINE)
-    yield context.new_page()
+    yield context
     context.close()
+
+
+@pytest.fixture
+def page(context: Any) -> Iterator[Any]:
+    """A page of its own."""
+    page = context.new_page()
+    yield page
+    page.close()
 
 
 @pytest.fixture
@@ -116,11 +128,14 @@ def _command(server: Lab, port: int) -> list[str]:
         *("--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"),
         f"--IdentityProvider.token={server.token}",
         f"--ServerApp.root_dir={server.folder}",
-        "--LabApp.expose_app_in_browser=True",
     ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         options.append("--allow-root")
-    return [sys.executable, "-m", "jupyterlab", *options]
+    module, name = {
+        "lab": ("jupyterlab", "LabApp"),
+        "notebook": ("notebook", "JupyterNotebookApp"),
+    }[server.app]
+    return [sys.executable, "-m", module, *options, f"--{name}.expose_app_in_browser=True"]
 
 
 def _environment(home: Path) -> dict[str, str]:
@@ -158,7 +173,7 @@ def _wait_for(server: Lab, process: subprocess.Popen[bytes]) -> None:
         else:
             return
     pytest.fail(
-        f"JupyterLab did not start:\n{server.log.read_text(errors='replace')}", pytrace=False
+        f"the server did not start:\n{server.log.read_text(errors='replace')}", pytrace=False
     )
 
 

@@ -1,4 +1,4 @@
-"""A notebook in JupyterLab as a test sees it: cells to run, outputs to look at."""
+"""A notebook in JupyterLab or Notebook 7 as a test sees it: cells to run, outputs to look at."""
 
 from __future__ import annotations
 
@@ -39,17 +39,24 @@ IS_SHOWN = """(path) => {
 
 @dataclass(frozen=True)
 class Lab:
-    """A running JupyterLab server.
+    """A running server of JupyterLab, or of Notebook 7, which is made of the same parts.
 
+    :param app: ``lab`` or ``notebook``.
     :param url: its address, without a slash at the end.
     :param folder: where its notebooks are.
     :param log: where it writes what it has to say.
     """
 
+    app: str
     url: str
     token: str
     folder: Path
     log: Path
+
+    def address(self, path: str) -> str:
+        """Return where a notebook is shown, with nothing of what was open before."""
+        place = "lab/tree" if self.app == "lab" else "notebooks"
+        return f"{self.url}/{place}/{path}?token={self.token}&reset"
 
 
 @dataclass
@@ -90,16 +97,19 @@ class Notebook:
     def open_file(self, path: str) -> None:
         """Open a file of the server's folder and wait for its kernel."""
         self.path = path
-        self.page.goto(f"{self.lab.url}/lab/tree/{path}?token={self.lab.token}&reset")
+        self.page.goto(self.lab.address(path))
         self.wait_for_kernel()
-        self.page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
+        self.page.evaluate("() => window.jupyterapp.shell.collapseLeft?.()")
 
     def open_beside(self, path: str) -> None:
-        """Open one more file on the same page, where it shows what is saved in it."""
+        """Open one more file, on the same page where that can be, to see what is saved in it."""
         self.path = path
-        self.page.evaluate(
-            "(path) => window.jupyterapp.commands.execute('docmanager:open', { path })", path
-        )
+        if self.lab.app == "lab":
+            self.page.evaluate(
+                "(path) => window.jupyterapp.commands.execute('docmanager:open', { path })", path
+            )
+        else:
+            self.page.goto(self.lab.address(path))
         self.page.wait_for_function(IS_SHOWN, arg=path)
 
     def reload(self) -> None:
@@ -229,6 +239,13 @@ class Notebook:
     def shutdown(self) -> None:
         """End the kernel."""
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+
+    def restart(self) -> None:
+        """Start the kernel anew, and wait for it."""
+        self.page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()"
+        )
+        self.wait_for_kernel()
 
     # -- looks ----------------------------------------------------------------------------------
 

@@ -11,7 +11,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import kernels
@@ -24,19 +23,28 @@ SECONDS = 10 if os.environ.get("HUEY_LONG") else 2
 COLOURS = ("red", "lime", "blue", "yellow", "cyan")  # of four tasks, and of the foreground
 
 
-@pytest.fixture(params=kernels.VERSIONS)
+@pytest.fixture(scope="module", params=kernels.VERSIONS)
 def kernel_version(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="module")
+def one_kernel(kernel_version: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    """A kernel of that version, one for all tests here."""
+    folder = tmp_path_factory.mktemp("kernel")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_PATH", str(folder))
+        name = kernels.add_spec(folder, kernel_version)
+        with kernels.running(name, folder) as kernel:
+            yield kernel
+
+
 @pytest.fixture
-def kernel(
-    kernel_version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Kernel]:
-    """A kernel of that version."""
-    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
-    with kernels.running(kernels.add_spec(tmp_path, kernel_version), tmp_path) as kernel:
-        yield kernel
+def kernel(one_kernel: Kernel) -> Iterator[Kernel]:
+    """The same, without the extension and without names of other tests."""
+    one_kernel.run("%reset -f")
+    yield one_kernel
+    one_kernel.run("%unload_ext huey_jupyter")
 
 
 OPEN = """
@@ -112,6 +120,7 @@ def test_four_tasks_and_a_cell_keep_their_output_apart(kernel: Kernel, kernel_ve
             f"<i>w{n} ends</i>",
         ]
 
+    kernel.run("session.close(); log.handlers.clear()")
     told = {stream: kernel.text(cell, stream) for stream in STREAMS}
     first, *shown = kernel.shown(cell)
     assert first["text/html"] == "<i>main ends</i>"
@@ -163,6 +172,22 @@ def test_a_cell_becomes_a_card_that_ends_as_html(kernel: Kernel) -> None:
     assert kernel.value("total") == 190
 
 
+SAY_WHEN_WAITING = """
+import sys, threading, traceback
+def waits():
+    stack = traceback.extract_stack(sys._current_frames()[main])
+    return any(f.name == "wait" and f.filename.endswith("session.py") for f in stack)
+
+def look():
+    while not waits():
+        threading.Event().wait(0.01)
+    print("it waits", flush=True)
+
+main = threading.main_thread().ident
+threading.Thread(target=look).start()
+"""
+
+
 def test_a_group_is_a_grid_and_an_interrupt_ends_the_waiting(kernel: Kernel) -> None:
     kernel.run("%load_ext huey_jupyter\n@huey.task()\ndef square(x): return x * x")
     grid = kernel.run("g = square.map(range(6))\ng")
@@ -171,8 +196,8 @@ def test_a_group_is_a_grid_and_an_interrupt_ends_the_waiting(kernel: Kernel) -> 
 
     kernel.run("import threading\ngo = threading.Event()")
     kernel.run("%%huey_task held -o held\ngo.wait(20)")
-    waiting = kernel.send("print('begun', flush=True)\n%huey wait")
-    while "begun" not in kernel.text(waiting):
+    waiting = kernel.send(SAY_WHEN_WAITING + "%huey wait")
+    while "it waits" not in kernel.text(waiting):
         kernel.hear()
     kernel.manager.interrupt_kernel()
 

@@ -141,7 +141,7 @@ def test_the_snapshot_is_let_go_when_the_task_is_over(session: Session) -> None:
     result = session.run_cell("1")
     session.wait()
 
-    assert result.task.args[0].names == {}
+    assert result.task.args[0].names.names == {}
 
 
 def test_cancel_stops_a_running_cell_and_the_worker_goes_on(session: Session) -> None:

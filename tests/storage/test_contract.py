@@ -600,6 +600,14 @@ def test_the_latest_ending_of_a_task_is_remembered(storage):
     assert storage.peek_ending("other") is None
 
 
+def test_all_endings_are_listed(storage):
+    storage.put_ending("a", "none")
+    storage.put_ending("b", "expired")
+    storage.put_ending("a", "taken")
+
+    assert storage.ending_items() == {"a": "taken", "b": "expired"}
+
+
 def test_endings_are_no_values(storage):
     storage.put_ending("k", "none")
 
