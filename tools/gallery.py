@@ -241,7 +241,9 @@ def page() -> str:
     return PAGE.format(
         themes="".join(theme_css(name) for name in THEMES),
         css=(STATIC / "card.css").read_text(),
-        js=(STATIC / "card.js").read_text().replace("export default", "const card ="),
+        js="\n".join((STATIC / name).read_text() for name in ("live.js", "card.js")).replace(
+            "export default", "const card ="
+        ),
         sections="".join(sections),
     )
 
