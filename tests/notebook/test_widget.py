@@ -312,7 +312,12 @@ def test_the_squares_of_a_group_are_one_stop_and_tell_what_they_are(page):
     page.evaluate("html => show(html)", shown())
     assert told.inner_text() == "task 2 · done · 1.2 s"
     assert page.evaluate("document.activeElement.title") == "task 2 · done · 1.2 s"
-    assert page.evaluate("sent") == []
+    assert page.evaluate("sent") == [{"verb": "pick", "task": "g#2"}]
+
+    board.pick("g#2")
+    page.evaluate("html => show(html)", shown())
+    assert told.is_hidden()
+    assert page.locator("[data-about]").is_visible()
 
 
 @pytest.mark.browser
