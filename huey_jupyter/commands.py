@@ -56,7 +56,7 @@ def argument(*names: str, **options: Any) -> Argument:
     return Argument(names, options)
 
 
-# -- what they do -----------------------------------------------------------------------------------
+# -- what they do ---------------------------------------------------------------------------------
 
 
 def _status(session: Session, options: argparse.Namespace) -> Any:
@@ -160,7 +160,7 @@ def _tasks(count: int) -> str:
     return f"{count:,} task" if count == 1 else f"{count:,} tasks"
 
 
-# -- the table --------------------------------------------------------------------------------------
+# -- the table ------------------------------------------------------------------------------------
 
 COUNT = argument("-w", "--workers", type=int, metavar="N", help="how many tasks run at once")
 KIND = argument(
@@ -233,7 +233,7 @@ COMMANDS: Final[dict[str, Command]] = {
 }
 
 
-# -- reading a line -----------------------------------------------------------------------------------
+# -- reading a line -------------------------------------------------------------------------------
 
 
 class _Parser(argparse.ArgumentParser):
@@ -283,7 +283,7 @@ def manual() -> str:
     return "\n".join(lines)
 
 
-# -- completing ---------------------------------------------------------------------------------------
+# -- completing -----------------------------------------------------------------------------------
 
 
 def complete(session: Session, words: list[str]) -> list[str]:

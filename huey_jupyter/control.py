@@ -63,7 +63,7 @@ class Control:
         while len(self._failed) > FAILED_KEPT:
             del self._failed[next(iter(self._failed))]
 
-    # -- verbs --------------------------------------------------------------------------------------
+    # -- verbs ------------------------------------------------------------------------------------
 
     def verbs(self, card: Card) -> frozenset[str]:
         """Return what can be done with a task now."""
@@ -137,7 +137,7 @@ class Control:
             cards = self.board.members(group)
         return [card.id for card in cards if is_meant(verb, card)]
 
-    # -- within ---------------------------------------------------------------------------------------
+    # -- within -----------------------------------------------------------------------------------
 
     def _can_kill(self) -> bool:
         return self.workers is not None and self.workers.kind == "process"

@@ -148,7 +148,7 @@ class Handing:
         """Say whether `hand_over_again` can do that."""
         return task_id in self._sources
 
-    # -- the same cell again ------------------------------------------------------------------------
+    # -- the same cell again ----------------------------------------------------------------------
 
     def last_run(self, cell_key: str) -> tuple[str, Card] | None:
         """Return the source's key and the card of a cell's last run if that is not over."""
@@ -161,7 +161,7 @@ class Handing:
         """Remember a cell's latest run."""
         self._latest[cell_key] = source.key, task_id
 
-    # -- waiting for others -------------------------------------------------------------------------
+    # -- waiting for others -----------------------------------------------------------------------
 
     def start_what_waited(self) -> None:
         """Hand over cells whose predecessors are done; end those whose predecessors are not.
@@ -188,7 +188,7 @@ class Handing:
         self.huey.storage.write(Batch(endings=[(task_id, "canceled")], events=events))
         return True
 
-    # -- bringing back --------------------------------------------------------------------------------
+    # -- bringing back ----------------------------------------------------------------------------
 
     def bring_back(self) -> None:
         """Bind the names that finished cells made, in the notebook's own thread."""
@@ -207,7 +207,7 @@ class Handing:
             self._keep_while_held(task_id, handed.handle())
         self._catch_up()
 
-    # -- within ---------------------------------------------------------------------------------------
+    # -- within -----------------------------------------------------------------------------------
 
     def _start(self, later: Later) -> None:
         """Hand over a cell that has waited, with the names that its predecessors made."""

@@ -82,7 +82,7 @@ class Session:
         self.remembered = Remembered(ip, self.huey.name)
         self._hire(Threads(self.huey, workers))
 
-    # -- beginning and end ----------------------------------------------------------------------
+    # -- beginning and end ------------------------------------------------------------------------
 
     def open(self) -> None:
         """Start the workers and begin to show what they do."""
@@ -119,7 +119,7 @@ class Session:
         self.reprs.stop()
         self.capture.stop()
 
-    # -- handing over ---------------------------------------------------------------------------
+    # -- handing over -----------------------------------------------------------------------------
 
     def run_cell(self, source: str, name: str = "", *, line: str = "", **options: Any) -> Any:
         """Hand a cell's source to the queue and show its card; return its result.
@@ -174,7 +174,7 @@ class Session:
             self.show(results)
         return results
 
-    # -- showing --------------------------------------------------------------------------------
+    # -- showing ----------------------------------------------------------------------------------
 
     def show(self, result: Result[Any] | ResultGroup[Any]) -> None:
         """Show the card of a result, or the grid of a group, under the running cell.
@@ -257,7 +257,7 @@ class Session:
         with self.lock:
             return self.board.forget(over)
 
-    # -- waiting and stopping -------------------------------------------------------------------
+    # -- waiting and stopping ---------------------------------------------------------------------
 
     def wait(self, *task_ids: str) -> bool:
         """Wait until tasks have ended, or all that are not scheduled for later.
@@ -345,7 +345,7 @@ class Session:
         """Have paused workers go on."""
         self.workers.resume()
 
-    # -- other queues -------------------------------------------------------------------------------
+    # -- other queues -----------------------------------------------------------------------------
 
     def use(self, where: str, *, move: bool = False, leave: bool = False) -> None:
         """Keep the queue somewhere else from now on; task functions come along.
@@ -457,7 +457,7 @@ class Session:
         """Return what works here and what does not, to be displayed."""
         return doctor.Report(doctor.diagnose(self, self.ip))
 
-    # -- within ---------------------------------------------------------------------------------
+    # -- within -----------------------------------------------------------------------------------
 
     @property
     def _number(self) -> int:
