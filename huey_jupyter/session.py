@@ -29,6 +29,7 @@ from huey_jupyter.outside import Outside
 from huey_jupyter.overview import Facts, Overview, overview
 from huey_jupyter.remembered import Remembered
 from huey_jupyter.reprs import Reprs, Storyteller
+from huey_jupyter.teaching.lesson import Lesson
 from huey_jupyter.views import card_text, group_text
 from huey_jupyter.watch import Watcher
 from huey_jupyter.workers import Threads
@@ -79,6 +80,7 @@ class Session:
         self.pulse = hints.Pulse(self._refresh_hints)
         self.reprs = Reprs(ip, self.show, self.describe)
         self._storyteller = Storyteller(ip)
+        self.lesson = Lesson(self.huey)
         self.remembered = Remembered(ip, self.huey.name)
         self._hire(Threads(self.huey, workers))
 
@@ -113,6 +115,7 @@ class Session:
         if not self.huey.durable:
             self._lose("the extension was unloaded, and the queue in memory ended with it")
         self.displays.close()
+        self.lesson.end()
         self.ip.events.unregister("post_run_cell", self._after_cell)
         self.ip.events.unregister("pre_run_cell", self._before_cell)
         self.huey.unregister_post_execute("huey_jupyter")
@@ -344,6 +347,15 @@ class Session:
     def resume(self) -> None:
         """Have paused workers go on."""
         self.workers.resume()
+
+    def step(self) -> None:
+        """Have paused workers begin one task, and then pause again; for workers in this kernel.
+
+        :raises ConfigurationError: if they are elsewhere.
+        """
+        if not isinstance(self.workers, Threads):
+            raise ConfigurationError("%huey step is for workers in this kernel")
+        self.workers.step()
 
     # -- other queues -----------------------------------------------------------------------------
 

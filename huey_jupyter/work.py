@@ -200,12 +200,10 @@ def take_made(courier: Courier, task_id: str) -> Made | None:
 
     :raises UnreadableMessage: if it was made by another Python.
     """
-    storage, key = courier.huey.storage, f"{MADE}{task_id}"
-    data = storage.peek_data(key)
+    data = courier.huey.storage.pop_data(f"{MADE}{task_id}")
     if data is EmptyData:
         return None
     made: Made = courier.unpack_names(data)
-    storage.pop_data(key)
     return made
 
 
