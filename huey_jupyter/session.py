@@ -23,13 +23,13 @@ from huey_jupyter.display import Displays
 from huey_jupyter.export import export
 from huey_jupyter.handing import Handing, Source
 from huey_jupyter.lag import Heartbeat
+from huey_jupyter.lesson import Lesson
 from huey_jupyter.options import CellOptions
 from huey_jupyter.outputs import DashboardView
 from huey_jupyter.outside import Outside
 from huey_jupyter.overview import Facts, Overview, overview
 from huey_jupyter.remembered import Remembered
 from huey_jupyter.reprs import Reprs, Storyteller
-from huey_jupyter.teaching.lesson import Lesson
 from huey_jupyter.views import card_text, group_text
 from huey_jupyter.watch import Watcher
 from huey_jupyter.workers import Threads

@@ -31,7 +31,7 @@ ENGINE = """
     huey bin.* contrib.*
 """
 NOTEBOOK = """
-    states log pace fields teaching.*
+    states log pace fields lesson
     card
     group runs
     cards
@@ -46,7 +46,7 @@ NOTEBOOK = """
     options handing control hints remembered machine doctor
     session
     commands magics completion
-    huey_jupyter __main__
+    huey_jupyter teaching.* __main__
 """
 
 # The engine never looks at the notebook.
