@@ -511,6 +511,7 @@ def test_workers_end_with_their_kernel_and_put_back_what_runs(notebook, kernel, 
 
 def test_an_interrupt_of_the_kernel_does_not_reach_its_workers(notebook, kernel):
     child, pid, _, _ = kernel("process")
+    assert os.getpgid(pid) != child.pid
     os.killpg(child.pid, signal.SIGINT)
 
     assert child.hear() == "interrupted"
