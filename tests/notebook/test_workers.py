@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import kernels
 import pytest
 from consumers import descendants, is_alive
 from notebook_worker import Notebook
@@ -529,3 +530,38 @@ def test_detached_workers_outlive_their_kernel(notebook, kernel):
     os.kill(pid, signal.SIGTERM)
     eventually(lambda: not is_alive(pid))
     log.unlink()
+
+
+IN_A_KERNEL = """
+from huey_jupyter.backends import NotebookHuey
+from huey_jupyter.outside import Outside
+huey = NotebookHuey("demo", {url!r})
+{cell}
+workers = Outside(huey, 2)
+workers.start()
+result = nap("task")
+"""
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("end", ["shutdown", "kill", "restart"])
+def test_workers_of_a_real_kernel_heed_its_end_and_not_its_interrupts(notebook, tmp_path, end):
+    with kernels.running("python3", tmp_path) as kernel:
+        cell = CELL.format(folder=str(tmp_path))
+        kernel.run(IN_A_KERNEL.format(url=notebook.huey.url, cell=cell))
+        has_begun(notebook, "task")
+        pid = kernel.value("workers.pid")
+
+        waiting = kernel.send("result.get(blocking=True)")
+        eventually(lambda: kernel.hear()["msg_type"] == "execute_input")
+        kernel.manager.interrupt_kernel()
+        assert kernel.reply(waiting)["content"]["ename"] == "KeyboardInterrupt"
+        assert notebook.huey.storage.inflight() == 1
+        assert value(notebook.pid()) in descendants(pid)
+
+        if end == "restart":
+            kernel.manager.restart_kernel()
+        else:
+            kernel.manager.shutdown_kernel(now=end == "kill")
+        eventually(lambda: not is_alive(pid))
+        assert len(notebook.huey.pending()) == 1
