@@ -14,11 +14,11 @@ from huey.exceptions import ConfigurationError, UnreadableMessage
 from huey.serializer import ReferenceSerializer, Serializer
 from huey.storage import BaseStorage, Batch, FileStorage, MemoryStorage, SqliteStorage
 from huey.tasks import Task
-from huey_jupyter.cells import MADE, register_sent_cells
 from huey_jupyter.moving import Freight, Moved
 from huey_jupyter.shipping import (
     CODE,
     ByValue,
+    CannotTravel,
     Courier,
     Postbox,
     carried,
@@ -26,6 +26,7 @@ from huey_jupyter.shipping import (
     explain,
     say_python,
 )
+from huey_jupyter.work import MADE, register_cells
 
 MEMORY = "memory"
 NO_RESULTS = (CODE, MADE)  # before keys of values that no task has returned
@@ -48,7 +49,7 @@ class NotebookHuey(Huey):
         super().__init__(name, events=True)
         self.registry = Postbox(self._pack)
         self.registry.missing = self.courier.find
-        self.sent_cell = register_sent_cells(self.courier)
+        self.cell = register_cells(self.courier)
 
     def __repr__(self) -> str:
         return f"<NotebookHuey: {self.name} in {self.place}>"
@@ -164,6 +165,8 @@ class NotebookHuey(Huey):
             message = self.registry.create_message(task)
             try:
                 data = self.serializer.serialize(message)
+            except CannotTravel:
+                raise
             except Exception as error:
                 raise explain(task, self.courier, error) from error
         if self.durable:

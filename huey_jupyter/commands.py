@@ -56,7 +56,7 @@ def argument(*names: str, **options: Any) -> Argument:
     return Argument(names, options)
 
 
-# -- what they do -----------------------------------------------------------------------------------
+# -- what they do ---------------------------------------------------------------------------------
 
 
 def _status(session: Session, options: argparse.Namespace) -> Any:
@@ -156,12 +156,11 @@ class Interrupted(Exception):
     """The waiting was interrupted; the tasks go on."""
 
 
-
 def _tasks(count: int) -> str:
     return f"{count:,} task" if count == 1 else f"{count:,} tasks"
 
 
-# -- the table --------------------------------------------------------------------------------------
+# -- the table ------------------------------------------------------------------------------------
 
 COUNT = argument("-w", "--workers", type=int, metavar="N", help="how many tasks run at once")
 KIND = argument(
@@ -176,7 +175,9 @@ OUT = argument("-o", "--out", default="", metavar="VAR", help="bind its result t
 
 COMMANDS: Final[dict[str, Command]] = {
     "status": Command("Say how the queue is; the same as %huey alone.", (), _status),
-    "start": Command("Start workers, or have another number or kind.", (COUNT, KIND, DETACH), _start),
+    "start": Command(
+        "Start workers, or have another number or kind.", (COUNT, KIND, DETACH), _start
+    ),
     "stop": Command("Stop the workers; what runs goes back to the queue.", (), _stop),
     "restart": Command("Stop when running tasks have ended, and start anew.", (), _restart),
     "pause": Command("Finish what runs and begin nothing more.", (), _pause),
@@ -232,7 +233,7 @@ COMMANDS: Final[dict[str, Command]] = {
 }
 
 
-# -- reading a line -----------------------------------------------------------------------------------
+# -- reading a line -------------------------------------------------------------------------------
 
 
 class _Parser(argparse.ArgumentParser):
@@ -282,7 +283,7 @@ def manual() -> str:
     return "\n".join(lines)
 
 
-# -- completing ---------------------------------------------------------------------------------------
+# -- completing -----------------------------------------------------------------------------------
 
 
 def complete(session: Session, words: list[str]) -> list[str]:
