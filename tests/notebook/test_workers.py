@@ -257,6 +257,18 @@ def test_a_task_outside_is_cancelled(notebook, outside, kind, request):
     assert value(notebook.pid())
 
 
+def test_a_result_cancels_its_task_that_runs_outside(notebook, outside):
+    outside(2).start()
+    results = [notebook.nap("first"), notebook.nap("second")]
+    has_begun(notebook, "first")
+    has_begun(notebook, "second")
+
+    assert [result.cancel() for result in results] == [True, True]
+    for result in results:
+        with pytest.raises(TaskCanceled):
+            value(result)
+
+
 def test_a_sleeping_task_in_a_process_is_cancelled_in_its_sleep(notebook, outside):
     workers = outside(1)
     workers.start()
@@ -286,12 +298,14 @@ def test_a_killed_task_ends_as_cancelled_and_its_worker_is_replaced(anywhere, re
     workers.start()
     result = notebook.stubborn("task")
     has_begun(notebook, "task")
+    eventually(lambda: "executing" in kinds(notebook.huey, result))
 
     assert workers.kill(result.id)
     with pytest.raises(TaskCanceled):
         value(result)
     eventually(lambda: len(notebook.huey.workers()) == 2)
-    assert kinds(notebook.huey, result).count("executing") == 1
+    told = kinds(notebook.huey, result)
+    assert (told.count("executing"), told[-1]) == (1, "canceled")
     assert not workers.kill(result.id)
 
 
@@ -384,6 +398,7 @@ def test_stopped_workers_leave_no_file_and_no_process(notebook, outside):
     workers.stop()
     assert not log.exists()
     assert not any(map(is_alive, pids))
+    assert notebook.huey.reach == []
 
 
 def test_detached_workers_that_are_let_go_go_on(notebook, outside):
