@@ -88,6 +88,7 @@ class Outside:
                 "workers outside the kernel cannot see a queue in memory: "
                 "write %huey use sqlite first"
             )
+        self._retire()
         self._bury()
         try:
             self._line = self._launch()
@@ -97,9 +98,10 @@ class Outside:
             self._bury()
             raise
         self._timetable.start()
+        self.huey.reach.append(self._cancel_there)
 
     def stop(self, graceful: bool = False) -> bool:
-        self._timetable.stop()
+        self._retire()
         if self._process is None:
             return True
         self._ask("stop", graceful)
@@ -116,15 +118,14 @@ class Outside:
         if not self.detach:
             self.stop()
             return
-        self._timetable.stop()
+        self._retire()
         if self._line is not None and self._process is not None:
             self._line.close()
             _let_go.append(self._process)
         self._process = self._line = self.log = None
 
     def cancel(self, task_id: str) -> bool:
-        self.huey.cancel(task_id)
-        return bool(self._ask("cancel", task_id))
+        return self.huey.cancel(task_id)
 
     def kill(self, task_id: str) -> bool:
         self.huey.cancel(task_id)
@@ -150,6 +151,15 @@ class Outside:
             return ""
         text = self.log.read_text(errors="replace").strip()
         return text if len(text) <= LOG_TAIL else "... " + text[-LOG_TAIL:].partition("\n")[2]
+
+    def _cancel_there(self, task_id: str) -> bool:
+        return bool(self._ask("cancel", task_id))
+
+    def _retire(self) -> None:
+        """Do nothing more for workers that end, or that go on alone."""
+        self._timetable.stop()
+        with contextlib.suppress(ValueError):
+            self.huey.reach.remove(self._cancel_there)
 
     def _launch(self) -> Line:
         """Start the process and give it its order, which may hold a password, by a socket."""
