@@ -14,11 +14,11 @@ from huey.exceptions import ConfigurationError, UnreadableMessage
 from huey.serializer import ReferenceSerializer, Serializer
 from huey.storage import BaseStorage, Batch, FileStorage, MemoryStorage, SqliteStorage
 from huey.tasks import Task
-from huey_jupyter.cells import MADE, register_sent_cells
 from huey_jupyter.moving import Freight, Moved
 from huey_jupyter.shipping import (
     CODE,
     ByValue,
+    CannotTravel,
     Courier,
     Postbox,
     carried,
@@ -26,6 +26,7 @@ from huey_jupyter.shipping import (
     explain,
     say_python,
 )
+from huey_jupyter.work import MADE, register_cells
 
 MEMORY = "memory"
 NO_RESULTS = (CODE, MADE)  # before keys of values that no task has returned
@@ -39,7 +40,7 @@ class NotebookHuey(Huey):
     """A Huey for the whole life of a notebook: what is inside it can be swapped.
 
     :param name: the name of the queue.
-    :param url: where the queue is, see `parse_url`.
+    :param url: where the queue is, see `huey_jupyter.backends.parse_url`.
     """
 
     def __init__(self, name: str = "notebook", url: str = MEMORY) -> None:
@@ -48,7 +49,7 @@ class NotebookHuey(Huey):
         super().__init__(name, events=True)
         self.registry = Postbox(self._pack)
         self.registry.missing = self.courier.find
-        self.sent_cell = register_sent_cells(self.courier)
+        self.cell = register_cells(self.courier)
 
     def __repr__(self) -> str:
         return f"<NotebookHuey: {self.name} in {self.place}>"
@@ -81,7 +82,7 @@ class NotebookHuey(Huey):
 
         Values, endings and revocations come along. Stop the workers first.
 
-        :param url: where, see `parse_url`.
+        :param url: where, see `huey_jupyter.backends.parse_url`.
         :param move: take tasks along that wait or are scheduled; each is in the new place before
             it is taken from the old one.
         :param leave: leave them where they are. In memory they are lost, and their callers told.
@@ -91,50 +92,57 @@ class NotebookHuey(Huey):
         url = parse_url(url)
         if url == self.url:
             return Moved(self.place, cursor=self.storage.last_event())
-        self._check_move(move, leave)
+        if move and leave:
+            raise ConfigurationError("either --move or --leave: tasks cannot do both")
         storage = open_storage(url, self.name)
         try:
-            freight = self._load(url, storage, leave)
-            freight.deliver()
+            _try_out(storage, url)
+            freight = self._load(url, storage, move, leave)
+            if freight is not None:
+                freight.deliver()
         except BaseException:
             storage.close()
             raise
+        old = self.storage
         self._settle(url, storage)
-        freight.clear()
-        freight.old.close()
+        if freight is not None:
+            freight.clear()
+        old.close()
         cursor = storage.last_event()
+        if freight is None:
+            return Moved(self.place, cursor=cursor)
         if leave:
             return Moved(self.place, 0, 0, freight.results, freight.tasks, cursor)
         counts = (len(freight.pending), len(freight.scheduled), freight.results)
         return Moved(self.place, *counts, cursor=cursor)
 
-    def _check_move(self, move: bool, leave: bool) -> None:
-        if move and leave:
-            raise ConfigurationError("either --move or --leave: tasks cannot do both")
+    def _load(self, url: str, storage: BaseStorage, move: bool, leave: bool) -> Freight | None:
+        """Make everything ready; None if it is to be left in a place that cannot be reached."""
+        serializer = self._serializer_for(url)
+        try:
+            self._check_move(move or leave)
+            return Freight(self, self.courier, storage, serializer, leave=leave)
+        except UnreadableMessage as error:
+            why = f"nothing was moved: a message cannot be read: {error}"
+            raise ConfigurationError(why) from error
+        except Exception as error:
+            if not self.storage.is_outage(error):
+                raise
+            if leave:
+                return None
+            why = f"{self.place} cannot be reached ({error}): --leave goes on without what is there"
+            raise ConfigurationError(why) from error
+
+    def _check_move(self, said: bool) -> None:
+        """Refuse to move while somebody works, or tasks wait of which nothing was said."""
         self.storage.recover()
         if self.consumers or self.storage.workers() or self.storage.inflight():
             raise ConfigurationError(f"workers are at work in {self.place}: stop them first")
         waiting, scheduled = len(self), self.scheduled_count()
-        if waiting + scheduled and not (move or leave):
+        if waiting + scheduled and not said:
             raise ConfigurationError(
                 f"in {self.place} tasks wait: {waiting} to be run and {scheduled} for their time: "
                 f"--move takes them along, --leave leaves them"
-            )
-
-    def _load(self, url: str, storage: BaseStorage, leave: bool) -> Freight:
-        """Make everything ready for a new place that can be used."""
-        try:
-            storage.queue_size()
-        except ConfigurationError:
-            raise
-        except Exception as error:
-            raise ConfigurationError(f"{masked(url)} cannot be used: {error}") from error
-        serializer = self._serializer_for(url)
-        try:
-            return Freight(self, self.courier, storage, serializer, leave=leave)
-        except UnreadableMessage as error:
-            raise ConfigurationError(f"nothing was moved: a message cannot be read: {error}") from (
-                error
             )
 
     def _settle(self, url: str, storage: BaseStorage) -> None:
@@ -164,6 +172,8 @@ class NotebookHuey(Huey):
             message = self.registry.create_message(task)
             try:
                 data = self.serializer.serialize(message)
+            except CannotTravel:
+                raise
             except Exception as error:
                 raise explain(task, self.courier, error) from error
         if self.durable:
@@ -189,6 +199,16 @@ class NotebookHuey(Huey):
         else:
             task.message_name = type(task).message_name
             task.carries = ""
+
+
+def _try_out(storage: BaseStorage, url: str) -> None:
+    """Refuse a place that cannot be used."""
+    try:
+        storage.queue_size()
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        raise ConfigurationError(f"{masked(url)} cannot be used: {error}") from error
 
 
 def open_storage(url: str, name: str) -> BaseStorage:

@@ -13,9 +13,7 @@ from huey_jupyter.session import Session
 
 CELL_MAGICS: Final = ("%%huey_task", "%%huey_map")
 LINE_MAGIC: Final = "%huey"
-FLAGS: Final = sorted(
-    {name for one in ARGUMENTS for name in one.args if name.startswith("--")}
-)
+FLAGS: Final = sorted({name for one in ARGUMENTS for name in one.args if name.startswith("--")})
 
 
 class Completion:
@@ -52,7 +50,8 @@ class Completion:
             "--export": lambda: ["auto", "none"],
             "--after": self._results,
         }
-        return _fitting(offers.get(before, lambda: FLAGS)(), event.symbol)
+        found = offers[before]() if before in offers else FLAGS
+        return _fitting(found, event.symbol)
 
     def _results(self) -> list[str]:
         names = self.ip.user_ns.items()

@@ -34,17 +34,13 @@ class Control:
     :param handing: knows how cells are run again.
     """
 
-    def __init__(
-        self, huey: Huey, board: Board, lock: threading.RLock, handing: Handing
-    ) -> None:
+    def __init__(self, huey: Huey, board: Board, lock: threading.RLock, handing: Handing) -> None:
         self.huey = huey
         self.board = board
         self.lock = lock
         self.handing = handing
         self.workers: Any = None  # whoever runs the tasks: asked to cancel and to kill
-        self._results: weakref.WeakValueDictionary[str, Result[Any]] = (
-            weakref.WeakValueDictionary()
-        )
+        self._results: weakref.WeakValueDictionary[str, Result[Any]] = weakref.WeakValueDictionary()
         self._failed: dict[str, Task[Any]] = {}
 
     def remember(self, result: Result[Any]) -> None:
@@ -67,15 +63,15 @@ class Control:
         while len(self._failed) > FAILED_KEPT:
             del self._failed[next(iter(self._failed))]
 
-    # -- verbs --------------------------------------------------------------------------------------
+    # -- verbs ------------------------------------------------------------------------------------
 
     def verbs(self, card: Card) -> frozenset[str]:
         """Return what can be done with a task now."""
         if card.state is State.stopping:
             return frozenset({"kill"} if self._can_kill() else ())
         if card.terminal:
-            again = {"run_again", "retry"} if self._can_run_again(card.id) else set()
-            return frozenset(again | ({"copy"} if card.traceback else set()))
+            again = ("run_again", "retry") if self._can_run_again(card.id) else ()
+            return frozenset((*again, "copy", "take"))
         if card.asked is not None:
             return frozenset()
         return frozenset({"cancel", "run_now", "retry_now", "give_up"})
@@ -122,6 +118,7 @@ class Control:
             **dict.fromkeys(("run_now", "retry_now"), self.run_now),
             **dict.fromkeys(("run_again", "retry", "retry_failed"), self.run_again),
             "kill": self.kill,
+            "take": self.handing.take,
         }
         done = 0
         for task_id in list(ids):
@@ -141,17 +138,13 @@ class Control:
             cards = self.board.members(group)
         return [card.id for card in cards if is_meant(verb, card)]
 
-    # -- within ---------------------------------------------------------------------------------------
+    # -- within -----------------------------------------------------------------------------------
 
     def _can_kill(self) -> bool:
         return self.workers is not None and self.workers.kind == "process"
 
     def _can_run_again(self, task_id: str) -> bool:
-        return (
-            self.handing.is_kept(task_id)
-            or task_id in self._failed
-            or task_id in self._results
-        )
+        return self.handing.is_kept(task_id) or task_id in self._failed or task_id in self._results
 
     def _tell(self, task_id: str, error: Exception) -> None:
         if not isinstance(error, HueyException):

@@ -1,4 +1,4 @@
-"""``%%huey_task``, ``%%huey_map`` and ``%huey``: one line in a cell to one method of the session."""
+"""``%%huey_task``, ``%%huey_map``, ``%huey``: one line in a cell to one call of the session."""
 
 from __future__ import annotations
 
@@ -41,9 +41,7 @@ ARGUMENTS: Final = (
         help="Names that come back into the notebook when the task is done: auto (all that the "
         "cell binds), none, or a,b,c.",
     ),
-    argument(
-        "-r", "--retries", type=int, metavar="N", help="Try N times more after an error."
-    ),
+    argument("-r", "--retries", type=int, metavar="N", help="Try N times more after an error."),
     argument("--retry-delay", type=float, metavar="SECONDS", help="Pause between tries."),
     argument("--retry-backoff", type=float, metavar="FACTOR", help="By which the pause grows."),
     argument("--delay", type=float, metavar="SECONDS", help="Do not start before."),

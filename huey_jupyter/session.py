@@ -12,7 +12,7 @@ from typing import Any, Final
 from huey.exceptions import ConfigurationError, HueyException
 from huey.results import Result, ResultGroup
 from huey.storage import Batch
-from huey.tasks import Task, current_run
+from huey.tasks import current_run
 from huey_jupyter import doctor, hints
 from huey_jupyter.backends import NotebookHuey, parse_url
 from huey_jupyter.capture import Capture
@@ -23,9 +23,10 @@ from huey_jupyter.display import Displays
 from huey_jupyter.export import export
 from huey_jupyter.handing import Handing, Source
 from huey_jupyter.lag import Heartbeat
+from huey_jupyter.lesson import Lesson
 from huey_jupyter.options import CellOptions
-from huey_jupyter.outside import Outside
 from huey_jupyter.outputs import DashboardView
+from huey_jupyter.outside import Outside
 from huey_jupyter.overview import Facts, Overview, overview
 from huey_jupyter.remembered import Remembered
 from huey_jupyter.reprs import Reprs, Storyteller
@@ -79,10 +80,11 @@ class Session:
         self.pulse = hints.Pulse(self._refresh_hints)
         self.reprs = Reprs(ip, self.show, self.describe)
         self._storyteller = Storyteller(ip)
+        self.lesson = Lesson(self.huey)
         self.remembered = Remembered(ip, self.huey.name)
         self._hire(Threads(self.huey, workers))
 
-    # -- beginning and end ----------------------------------------------------------------------
+    # -- beginning and end ------------------------------------------------------------------------
 
     def open(self) -> None:
         """Start the workers and begin to show what they do."""
@@ -113,13 +115,14 @@ class Session:
         if not self.huey.durable:
             self._lose("the extension was unloaded, and the queue in memory ended with it")
         self.displays.close()
+        self.lesson.end()
         self.ip.events.unregister("post_run_cell", self._after_cell)
         self.ip.events.unregister("pre_run_cell", self._before_cell)
         self.huey.unregister_post_execute("huey_jupyter")
         self.reprs.stop()
         self.capture.stop()
 
-    # -- handing over ---------------------------------------------------------------------------
+    # -- handing over -----------------------------------------------------------------------------
 
     def run_cell(self, source: str, name: str = "", *, line: str = "", **options: Any) -> Any:
         """Hand a cell's source to the queue and show its card; return its result.
@@ -174,7 +177,7 @@ class Session:
             self.show(results)
         return results
 
-    # -- showing --------------------------------------------------------------------------------
+    # -- showing ----------------------------------------------------------------------------------
 
     def show(self, result: Result[Any] | ResultGroup[Any]) -> None:
         """Show the card of a result, or the grid of a group, under the running cell.
@@ -257,7 +260,7 @@ class Session:
         with self.lock:
             return self.board.forget(over)
 
-    # -- waiting and stopping -------------------------------------------------------------------
+    # -- waiting and stopping ---------------------------------------------------------------------
 
     def wait(self, *task_ids: str) -> bool:
         """Wait until tasks have ended, or all that are not scheduled for later.
@@ -345,7 +348,16 @@ class Session:
         """Have paused workers go on."""
         self.workers.resume()
 
-    # -- other queues -------------------------------------------------------------------------------
+    def step(self) -> None:
+        """Have paused workers begin one task, and then pause again; for workers in this kernel.
+
+        :raises ConfigurationError: if they are elsewhere.
+        """
+        if not isinstance(self.workers, Threads):
+            raise ConfigurationError("%huey step is for workers in this kernel")
+        self.workers.step()
+
+    # -- other queues -----------------------------------------------------------------------------
 
     def use(self, where: str, *, move: bool = False, leave: bool = False) -> None:
         """Keep the queue somewhere else from now on; task functions come along.
@@ -457,7 +469,7 @@ class Session:
         """Return what works here and what does not, to be displayed."""
         return doctor.Report(doctor.diagnose(self, self.ip))
 
-    # -- within ---------------------------------------------------------------------------------
+    # -- within -----------------------------------------------------------------------------------
 
     @property
     def _number(self) -> int:
@@ -501,13 +513,16 @@ class Session:
 
     def _repeat(self, work: Source) -> str:
         name = self.handing.repeat(work)
-        self.displays.say(f"{work.label} runs in minutes that match {work.options.every}; "
-                          f"%huey cancel {name} ends that")
+        self.displays.say(
+            f"{work.label} runs in minutes that match {work.options.every}; "
+            f"%huey cancel {name} ends that"
+        )
         return name
 
     def _go_on_with(self, work: Source) -> Result[Any] | None:
         """Return the result of this cell's last run if that is to be shown; cancel it if not."""
-        last = self.handing.last_run(self._cell_key(work))
+        key = self._cell_key(work)
+        last = self.handing.last_run(key) if key else None
         if last is None or work.options.on_rerun == "queue":
             return None
         source_key, card = last
@@ -523,7 +538,12 @@ class Session:
         return result
 
     def _cell_key(self, work: Source) -> str:
-        """Return what stays the same when a cell is run again: the front end's name for it."""
+        """Return what stays the same when a cell is run again: the front end's name for it.
+
+        A call of `run_cell` is no cell: it is a new run each time.
+        """
+        if not work.line:
+            return ""
         parent = self.ip.get_parent() if hasattr(self.ip, "get_parent") else {}
         known = (parent or {}).get("metadata", {}).get("cellId")
         return known or work.key
