@@ -156,6 +156,8 @@ class Displays:
             html = output.view.html(live=True)
         widget = CardWidget(html=html, key=output.key, hub=hub.name, run=output.run)
         widget.on_verb(self._hear)
+        if not self._has_page:
+            widget.leave_no_state()
         return widget
 
     def _hear(self, verb: str, key: str) -> None:
@@ -191,8 +193,6 @@ class Displays:
                 self._unheard[output] = None
         if terminal != output.over:
             self._keep_books(output, over=terminal)
-        if terminal and output.widget is not None and not self._has_page:
-            output.widget.leave_no_state()
         return size_of(data)
 
     def _keep_books(self, output: Output, *, over: bool) -> None:
