@@ -30,7 +30,6 @@ from huey.exceptions import (
     WorkerLost,
 )
 from huey.utils import Error as Error
-from huey.utils import is_ctrl_c
 
 if TYPE_CHECKING:
     import datetime
@@ -185,7 +184,7 @@ class Result(Generic[R]):
         except BaseException as error:
             if not preserve:
                 self.huey.storage.put_data(self.id, data)
-            if is_ctrl_c(error):
+            if not isinstance(error, Exception):  # an interrupt
                 raise
             why = f"its value is stored but cannot be read here: {type(error).__name__}: {error}"
             metadata = {"error": why, "retries": 0, "traceback": "", "task_id": self.id}

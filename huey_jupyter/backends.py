@@ -14,11 +14,11 @@ from huey.exceptions import ConfigurationError, UnreadableMessage
 from huey.serializer import ReferenceSerializer, Serializer
 from huey.storage import BaseStorage, Batch, FileStorage, MemoryStorage, SqliteStorage
 from huey.tasks import Task
-from huey_jupyter.cells import MADE, register_sent_cells
 from huey_jupyter.moving import Freight, Moved
 from huey_jupyter.shipping import (
     CODE,
     ByValue,
+    CannotTravel,
     Courier,
     Postbox,
     carried,
@@ -26,6 +26,7 @@ from huey_jupyter.shipping import (
     explain,
     say_python,
 )
+from huey_jupyter.work import MADE, register_cells
 
 MEMORY = "memory"
 NO_RESULTS = (CODE, MADE)  # before keys of values that no task has returned
@@ -39,7 +40,7 @@ class NotebookHuey(Huey):
     """A Huey for the whole life of a notebook: what is inside it can be swapped.
 
     :param name: the name of the queue.
-    :param url: where the queue is, see `parse_url`.
+    :param url: where the queue is, see `huey_jupyter.backends.parse_url`.
     """
 
     def __init__(self, name: str = "notebook", url: str = MEMORY) -> None:
@@ -48,7 +49,7 @@ class NotebookHuey(Huey):
         super().__init__(name, events=True)
         self.registry = Postbox(self._pack)
         self.registry.missing = self.courier.find
-        self.sent_cell = register_sent_cells(self.courier)
+        self.cell = register_cells(self.courier)
 
     def __repr__(self) -> str:
         return f"<NotebookHuey: {self.name} in {self.place}>"
@@ -81,7 +82,7 @@ class NotebookHuey(Huey):
 
         Values, endings and revocations come along. Stop the workers first.
 
-        :param url: where, see `parse_url`.
+        :param url: where, see `huey_jupyter.backends.parse_url`.
         :param move: take tasks along that wait or are scheduled; each is in the new place before
             it is taken from the old one.
         :param leave: leave them where they are. In memory they are lost, and their callers told.
@@ -164,6 +165,8 @@ class NotebookHuey(Huey):
             message = self.registry.create_message(task)
             try:
                 data = self.serializer.serialize(message)
+            except CannotTravel:
+                raise
             except Exception as error:
                 raise explain(task, self.courier, error) from error
         if self.durable:

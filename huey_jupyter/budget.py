@@ -1,7 +1,8 @@
 """How much may be sent to the front end, and when.
 
-A server between kernel and browser drops messages above its limit, the end of the running cell among
-them; and whoever makes messages takes the interpreter from the cell. Data only: clocks stay outside.
+A server between kernel and browser drops messages above its limit, the end of the running cell
+among them; and whoever makes messages takes the interpreter from that cell. Data only: clocks stay
+outside.
 """
 
 from __future__ import annotations

@@ -13,12 +13,6 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
-from huey.constants import EmptyData
-from huey.tasks import Task, TaskWrapper, current_task
-from huey_jupyter.baggage import LARGE, CannotTravel, inspect_code
-from huey_jupyter.needs import needed_names
-from huey_jupyter.shipping import Courier
-
 MISSING = object()
 
 Brought = dict[str, tuple[Any, int]]
@@ -26,9 +20,7 @@ Brought = dict[str, tuple[Any, int]]
 
 _snapshot_numbers = itertools.count(1)
 
-MADE = "made:"  # before the keys of what sent cells have made
-
-_LEAVING = ("exit", "quit")
+LEAVING = ("exit", "quit")  # the kernel's own would end it
 _VALUE = "__huey_value__"  # the name that a cell's last expression is bound to while it runs
 
 
@@ -38,11 +30,13 @@ class Cell:
 
     :param text: what was compiled, in which magics are calls.
     :param filename: under which tracebacks find its lines.
+    :param flags: of the compiler.
     """
 
     code: CodeType
-    text: str = ""
-    filename: str = ""
+    text: str
+    filename: str
+    flags: int
 
     def run(self, namespace: dict[str, Any]) -> Any:
         """Execute the cell in ``namespace``; return the last expression's value."""
@@ -64,17 +58,19 @@ def compile_cell(ip: Any, source: str, line: str = "") -> Cell:
     raw = source if source.lstrip().startswith("%%") else f"# {line.strip()}\n{source}"
     text = ip.transform_cell(raw)
     filename = ip.compile.cache(text, ip.displayhook.prompt_count, raw_code=raw)
-    return _compile(ip.transform_ast(ast.parse(text, filename)), text, filename, ip.compile.flags)
+    return compile_tree(
+        ip.transform_ast(ast.parse(text, filename)), text, filename, ip.compile.flags
+    )
 
 
-def _compile(tree: ast.Module, text: str, filename: str, flags: int) -> Cell:
+def compile_tree(tree: ast.Module, text: str, filename: str, flags: int) -> Cell:
     last = tree.body[-1] if tree.body else None
     if isinstance(last, ast.Expr) and not ends_in_semicolon(text):
         bound = ast.Assign([ast.Name(_VALUE, ast.Store())], last.value)
         tree.body[-1] = ast.fix_missing_locations(ast.copy_location(bound, last))
     flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     code = compile(tree, filename, "exec", flags, dont_inherit=True)
-    return Cell(code, text, filename)
+    return Cell(code, text, filename, flags)
 
 
 def ends_in_semicolon(text: str) -> bool:
@@ -99,7 +95,7 @@ def rebind(function: FunctionType, names: dict[str, Any]) -> FunctionType:
     return new
 
 
-def _leave(code: Any = None) -> None:
+def leave(code: Any = None) -> None:
     raise SystemExit(code)
 
 
@@ -116,21 +112,21 @@ class Snapshot:
         self.names = dict(names)
         self.number = next(_snapshot_numbers)
         self.made: dict[str, Any] = {}
-        self._notebook = names
+        self.notebook = names
         self._namespace: dict[str, Any] = {}
 
     def run(self, cell: Cell) -> Any:
         """Run the cell on a copy of the names; each try begins with the same."""
         namespace = dict(self.names)
         for name, bound in self.names.items():
-            if isinstance(bound, FunctionType) and bound.__globals__ is self._notebook:
+            if isinstance(bound, FunctionType) and bound.__globals__ is self.notebook:
                 namespace[name] = rebind(bound, namespace)
-            elif name in _LEAVING:  # the kernel's own would end the kernel
-                namespace[name] = _leave
+            elif name in LEAVING:
+                namespace[name] = leave
         given = dict(namespace)
         value = cell.run(namespace)
         self._namespace = namespace
-        self.made = _bound_anew(namespace, given)
+        self.made = bound_anew(namespace, given)
         return value
 
     def receive(self, made: Made) -> None:
@@ -148,7 +144,7 @@ class Snapshot:
         made = {n: v for n, v in self.made.items() if wanted is None or n in wanted}
         kept = []
         for name, bound in made.items():
-            now = self._notebook.get(name, MISSING)
+            now = self.notebook.get(name, MISSING)
             last, number = brought.get(name, (MISSING, 0))
             if now is last and last is not MISSING:
                 if number < self.number:
@@ -161,49 +157,13 @@ class Snapshot:
 
     def _bind(self, name: str, bound: Any, brought: Brought) -> None:
         if isinstance(bound, FunctionType) and bound.__globals__ is self._namespace:
-            bound = rebind(bound, self._notebook)
-        self._notebook[name] = bound
+            bound = rebind(bound, self.notebook)
+        self.notebook[name] = bound
         brought[name] = (bound, self.number)
 
     def forget(self) -> None:
         """Let go of the notebook's objects."""
         self.names, self.made, self._namespace = {}, {}, {}
-
-
-class CellTask(Task[Any]):
-    """The task of a cell: the last two arguments are its label and its retries at first."""
-
-    @property
-    def attempt(self) -> int:
-        return max(1, int(self.args[-1]) - self.retries + 1)
-
-    def describe(self) -> dict[str, str]:
-        return {"label": self.args[-2]}
-
-
-def run_cell(snapshot: Snapshot, cell: Cell, label: str, retries: int) -> Any:
-    """Run a cell: the function of every `CellTask`."""
-    return snapshot.run(cell)
-
-
-# -- by value: a cell that runs in another process --------------------------------------------
-
-
-class SentCell(NamedTuple):
-    """A cell as it travels.
-
-    :param text: Python, in which magics are calls already.
-    :param filename: under which tracebacks find its lines.
-    :param flags: of the compiler.
-    :param names: what it needs of the notebook, see `Made`.
-    :param carries: what of that takes long to send, for people.
-    """
-
-    text: str
-    filename: str
-    flags: int
-    names: bytes
-    carries: str
 
 
 class Made(NamedTuple):
@@ -219,98 +179,14 @@ class Made(NamedTuple):
     left_out: dict[str, str]
 
 
-class SentCellTask(CellTask):
-    """The task of a cell that runs in another process."""
-
-    def describe(self) -> dict[str, str]:
-        carries = self.args[0].carries
-        return {**super().describe(), **({"carries": carries} if carries else {})}
-
-
-def send_cell(courier: Courier, ip: Any, source: str, line: str, names: dict[str, Any]) -> SentCell:
-    """Return a cell as it travels, with what it needs of the notebook's names.
-
-    :param ip: the shell.
-    :param source: the cell's text below its first line.
-    :param line: that first line.
-    :param names: the notebook's names, the dict itself: its functions are known by it.
-    :raises SyntaxError: if the text is not Python.
-    :raises CannotTravel: if something that it needs cannot be sent; then nothing is.
-    """
-    cell = compile_cell(ip, source, line)
-    needed = needed_names(ast.parse(cell.text))
-    sent = {n: names[n] for n in sorted(needed & names.keys()) if n not in _LEAVING}
-    with courier.parcel():
-        try:
-            data = courier.pack_names(Made(sent, _anchor(names), {}), cell.filename)
-        except Exception as error:
-            inspect_code(cell.code, sent, courier.weigh).refuse("the cell")
-            why = f"{type(error).__name__}: {error}"
-            raise CannotTravel(f"the cell cannot be sent to a worker: {why}") from error
-    large = len(data) >= LARGE
-    carries = inspect_code(cell.code, sent, courier.weigh).carries if large else ""
-    return SentCell(cell.text, cell.filename, ip.compile.flags, data, carries)
-
-
-def register_sent_cells(courier: Courier) -> TaskWrapper[..., Any]:
-    """Make a Huey know the task of sent cells, ``huey_jupyter.cells.sent_cell``; return it."""
-
-    def run_sent_cell(sent: SentCell, label: str, at_first: int) -> Any:
-        value, namespace, made = _run_sent(courier, sent)
-        task = current_task()
-        if task is not None and made:
-            data = _pack_made(courier, made, namespace)
-            courier.huey.storage.put_data(f"{MADE}{task.id}", data)
-        return value
-
-    run_sent_cell.__module__ = __name__
-    return TaskWrapper(courier.huey, run_sent_cell, name="sent_cell", task_base=SentCellTask)
-
-
-def take_made(courier: Courier, task_id: str) -> Made | None:
-    """Take what a sent cell has made out of the storage; None if it made nothing.
-
-    :raises UnreadableMessage: if it was made by another Python.
-    """
-    data = courier.huey.storage.pop_data(f"{MADE}{task_id}")
-    if data is EmptyData:
-        return None
-    made: Made = courier.unpack_names(data)
-    return made
-
-
-def _run_sent(courier: Courier, sent: SentCell) -> tuple[Any, dict[str, Any], dict[str, Any]]:
-    """Run a sent cell in the globals of the functions that came with it.
-
-    :returns: its value, its namespace, and what it bound there.
-    """
-    came: Made = courier.unpack_names(sent.names)
-    namespace = came.anchor.__globals__
-    namespace.update({"__name__": "__main__", **dict.fromkeys(_LEAVING, _leave), **came.names})
-    given = dict(namespace)
-    tree = ast.parse(sent.text, sent.filename)
-    value = _compile(tree, sent.text, sent.filename, sent.flags).run(namespace)
-    return value, namespace, _bound_anew(namespace, given)
-
-
-def _pack_made(courier: Courier, made: dict[str, Any], namespace: dict[str, Any]) -> bytes:
-    anchor = _anchor(namespace)
-    try:
-        return courier.pack_names(Made(made, anchor, {}))
-    except Exception:
-        stuck = {n: what for n, v in made.items() if (what := courier.obstacle(v))}
-        rest = {name: bound for name, bound in made.items() if name not in stuck}
-        return courier.pack_names(Made(rest, anchor, stuck))
-
-
-def _anchor(names: dict[str, Any]) -> FunctionType:
+def anchor_in(names: dict[str, Any]) -> FunctionType:
     """Return a function whose globals these are: others that travel with it keep sharing them."""
     anchor = FunctionType((lambda: None).__code__, names, "anchor")
     anchor.__module__ = "__main__"
     return anchor
 
 
-def _bound_anew(namespace: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+def bound_anew(namespace: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """Return the names of a namespace that are bound to something else than was given."""
     return {
         name: bound

@@ -156,7 +156,6 @@ class Interrupted(Exception):
     """The waiting was interrupted; the tasks go on."""
 
 
-
 def _tasks(count: int) -> str:
     return f"{count:,} task" if count == 1 else f"{count:,} tasks"
 
@@ -176,7 +175,9 @@ OUT = argument("-o", "--out", default="", metavar="VAR", help="bind its result t
 
 COMMANDS: Final[dict[str, Command]] = {
     "status": Command("Say how the queue is; the same as %huey alone.", (), _status),
-    "start": Command("Start workers, or have another number or kind.", (COUNT, KIND, DETACH), _start),
+    "start": Command(
+        "Start workers, or have another number or kind.", (COUNT, KIND, DETACH), _start
+    ),
     "stop": Command("Stop the workers; what runs goes back to the queue.", (), _stop),
     "restart": Command("Stop when running tasks have ended, and start anew.", (), _restart),
     "pause": Command("Finish what runs and begin nothing more.", (), _pause),

@@ -13,9 +13,7 @@ from huey_jupyter.session import Session
 
 CELL_MAGICS: Final = ("%%huey_task", "%%huey_map")
 LINE_MAGIC: Final = "%huey"
-FLAGS: Final = sorted(
-    {name for one in ARGUMENTS for name in one.args if name.startswith("--")}
-)
+FLAGS: Final = sorted({name for one in ARGUMENTS for name in one.args if name.startswith("--")})
 
 
 class Completion:

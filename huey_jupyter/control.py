@@ -34,17 +34,13 @@ class Control:
     :param handing: knows how cells are run again.
     """
 
-    def __init__(
-        self, huey: Huey, board: Board, lock: threading.RLock, handing: Handing
-    ) -> None:
+    def __init__(self, huey: Huey, board: Board, lock: threading.RLock, handing: Handing) -> None:
         self.huey = huey
         self.board = board
         self.lock = lock
         self.handing = handing
         self.workers: Any = None  # whoever runs the tasks: asked to cancel and to kill
-        self._results: weakref.WeakValueDictionary[str, Result[Any]] = (
-            weakref.WeakValueDictionary()
-        )
+        self._results: weakref.WeakValueDictionary[str, Result[Any]] = weakref.WeakValueDictionary()
         self._failed: dict[str, Task[Any]] = {}
 
     def remember(self, result: Result[Any]) -> None:
@@ -147,11 +143,7 @@ class Control:
         return self.workers is not None and self.workers.kind == "process"
 
     def _can_run_again(self, task_id: str) -> bool:
-        return (
-            self.handing.is_kept(task_id)
-            or task_id in self._failed
-            or task_id in self._results
-        )
+        return self.handing.is_kept(task_id) or task_id in self._failed or task_id in self._results
 
     def _tell(self, task_id: str, error: Exception) -> None:
         if not isinstance(error, HueyException):

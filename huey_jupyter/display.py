@@ -14,13 +14,13 @@ from huey.tasks import current_run
 from huey_jupyter.cards import Board, Changes
 from huey_jupyter.outputs import CardView, Output, Verbs, View
 from huey_jupyter.publisher import AT_ONCE, PAUSE, Publisher
+from huey_jupyter.views.offers import DASHBOARD
 from huey_jupyter.views.widget import CardWidget, HubWidget, size_of
 
 # A page that was loaded anew does not know where an end belongs that is told as an update, and a
 # task may run again; so the last outputs stay known with their widgets.
 OUTPUTS_KEPT = 200
 
-DASHBOARD = "dashboard"
 PYTHON_CLIENT = re.compile(r"_\d+_\d+$")  # how a client written in Python ends a message's id
 LOOK_EVERY = 0.5  # seconds between two looks at a view that is not a card
 

@@ -2,90 +2,26 @@
 
 from __future__ import annotations
 
-import copy
+import datetime
 import hashlib
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from huey import Huey
+from huey.exceptions import HueyException
 from huey.results import Result, ResultGroup
 from huey.storage import Batch
-from huey.tasks import Task, TaskWrapper
+from huey.tasks import Task
+from huey_jupyter.backends import NotebookHuey
 from huey_jupyter.cards import Board, Card, State
-from huey_jupyter.cells import (
-    MISSING,
-    Brought,
-    Cell,
-    CellTask,
-    Snapshot,
-    compile_cell,
-    run_cell,
-)
+from huey_jupyter.cells import MISSING, Brought, Cell, Snapshot, compile_cell
 from huey_jupyter.options import CellOptions, parse_cron
+from huey_jupyter.work import NOTHING, Shared, Work, take_made
 
 SOURCES_KEPT: Final = 1_000  # cells that can be run again
-
-
-class Shared:
-    """The notebook's own names, for a cell that runs on them and not on a copy.
-
-    :param names: the notebook's names.
-    """
-
-    def __init__(self, names: dict[str, Any]) -> None:
-        self._names = names
-
-    def run(self, cell: Cell) -> Any:
-        """Run the cell on the names themselves."""
-        return cell.run(self._names)
-
-    def bring_back(
-        self, wanted: set[str] | None, brought: Brought
-    ) -> tuple[list[str], list[str]]:
-        """Do nothing: the names are there already."""
-        return [], []
-
-    def forget(self) -> None:
-        """Keep nothing."""
-
-
-@dataclass
-class Work:
-    """What a cell's task runs on: names, those bound for it alone, and a lock to take first.
-
-    :param names: a snapshot, or the notebook's own names.
-    :param bound: names and values on top of a snapshot's.
-    :param lock: a context manager, None for none.
-    :param told: the values, as the card shows them.
-    """
-
-    names: Any
-    bound: dict[str, Any] = field(default_factory=dict)
-    lock: Any = None
-    told: str = ""
-
-    def run(self, cell: Cell) -> Any:
-        """Run the cell; return its value."""
-        names = self.names
-        if self.bound:
-            names = copy.copy(names)
-            names.names = {**names.names, **self.bound}
-        if self.lock is None:
-            return names.run(cell)
-        with self.lock:
-            return names.run(cell)
-
-
-class WorkTask(CellTask):
-    """The task of a cell that is run on `Work`."""
-
-    def describe(self) -> dict[str, str]:
-        known = super().describe()
-        return {**known, "args": self.args[0].told} if self.args[0].told else known
 
 
 class Source(NamedTuple):
@@ -133,7 +69,7 @@ class Handing:
     def __init__(
         self,
         ip: Any,
-        huey: Huey,
+        huey: NotebookHuey,
         board: Board,
         lock: threading.RLock,
         catch_up: Callable[[], None],
@@ -148,8 +84,6 @@ class Handing:
         self._later: dict[str, Later] = {}
         self._sources: dict[str, Source] = {}
         self._latest: dict[str, tuple[str, str]] = {}  # by cell: its source's key and its task
-        huey.registry.unregister(f"{run_cell.__module__}.cell")
-        self._cell = TaskWrapper(huey, run_cell, name="cell", task_base=WorkTask)
 
     # -- handing over -----------------------------------------------------------------------------
 
@@ -161,8 +95,8 @@ class Handing:
         cell = compile_cell(self.ip, source.text, source.line)
         if source.options.after is not None:
             return self._keep_for_later(source, cell)
-        work = self._work(source)
-        return self._note(source, work, self.huey.enqueue(self._task(source, cell, work)))
+        work = self._work(source, cell)
+        return self._note(source, work, self.huey.enqueue(self._task(source, work)))
 
     def hand_over_each(
         self, source: Source, targets: str, items: Iterable[Any]
@@ -172,26 +106,31 @@ class Handing:
         :param targets: the names that an item is bound to, as in a ``for``.
         """
         cell = compile_cell(self.ip, source.text, source.line)
-        snapshot = Snapshot(self.ip.user_ns)
+        first = self._work(source, cell)
         bind = compile(f"{targets} = __huey_item__", "<%%huey_map>", "exec")
-        tasks = [self._task(source, cell, self._item(source, snapshot, bind, i)) for i in items]
-        return self.huey.enqueue_many(tasks)
+        works = [self._work(source, cell, first.names, _bound(bind, item)) for item in items]
+        return self.huey.enqueue_many([self._task(source, work) for work in works])
 
     def repeat(self, source: Source) -> str:
-        """Have a cell run by itself in the minutes that its options name; return its name.
+        """Have a cell handed over in the minutes that its options name; return its name.
 
-        A cell that does so already is replaced.
+        A cell that is so already is replaced.
         """
-        cell = compile_cell(self.ip, source.text, source.line)
+        compile_cell(self.ip, source.text, source.line)  # a mistake is told now
+        matches = parse_cron(source.options.every)
+        once = source._replace(options=replace(source.options, every=""))
 
-        def run() -> Any:
-            return Work(Snapshot(self.ip.user_ns), lock=self._lock_of(source)).run(cell)
+        def hand_over_in(minute: datetime.datetime) -> bool:
+            if matches(minute):
+                self.hand_over(once)
+            return False  # the engine's own task has no names to run on
 
-        run.__module__, run.__name__ = "__main__", source.label
-        declare = self.huey.periodic_task(
-            parse_cron(source.options.every), name=source.label, **source.options.of_task
-        )
-        return declare(run).task_class.name
+        def cell() -> None:
+            """Stand in the registry for the cell."""
+
+        cell.__module__ = "__main__"
+        declare = self.huey.periodic_task(hand_over_in, name=source.label)
+        return declare(cell).task_class.name
 
     def hand_over_again(self, task_id: str, held: Result[Any] | None) -> Result[Any] | None:
         """Run a cell once more whose task is over; None if its source is not kept any more.
@@ -201,9 +140,8 @@ class Handing:
         source = self._sources.get(task_id)
         if source is None:
             return None
-        work = self._work(source)
-        cell = compile_cell(self.ip, source.text, source.line)
-        anew = self.huey.run_again(self._task(source, cell, work, task_id))
+        work = self._work(source, compile_cell(self.ip, source.text, source.line))
+        anew = self.huey.run_again(self._task(source, work, task_id))
         return self._note(source, work, held or anew)
 
     def is_kept(self, task_id: str) -> bool:
@@ -237,7 +175,7 @@ class Handing:
                 ready = all(card.state is State.done for card in cards)
             if failed is not None:
                 self.drop(later.task_id, f"{failed.title} ({failed.short}) is not done")
-            elif ready and self._later.pop(later.task_id, None):
+            elif ready and self._later.pop(later.task_id, None) is not None:
                 self._start(later)
 
     def drop(self, task_id: str, why: str = "") -> bool:
@@ -245,7 +183,7 @@ class Handing:
         later = self._later.pop(task_id, None)
         if later is None:
             return False
-        task = self._cell.task_class(id=task_id, args=(Work(None), None, later.source.label, 0))
+        task = self._task(later.source, self._work(later.source, later.cell), task_id)
         events = self.huey.events.of("canceled", task, error=why)
         self.huey.storage.write(Batch(endings=[(task_id, "canceled")], events=events))
         return True
@@ -273,18 +211,26 @@ class Handing:
 
     def _start(self, later: Later) -> None:
         """Hand over a cell that has waited, with the names that its predecessors made."""
-        work = self._work(later.source)
+        work = self._work(later.source, later.cell)
         for one in later.waits_for:
             handed = self._handed_over.get(one)
             if handed is not None and not later.source.options.share:
                 work.names.names.update(handed.names.made)
-        task = self._task(later.source, later.cell, work, later.task_id)
+        task = self._task(later.source, work, later.task_id)
         self._note(later.source, work, self.huey.enqueue(task), later.result)
 
-    def _work(self, source: Source) -> Work:
-        notebook = self.ip.user_ns
-        names = Shared(notebook) if source.options.share else Snapshot(notebook)
-        return Work(names, lock=self._lock_of(source))
+    def _work(
+        self,
+        source: Source,
+        cell: Cell,
+        names: Snapshot | Shared | None = None,
+        bound: Mapping[str, Any] = NOTHING,
+    ) -> Work:
+        notebook, share = self.ip.user_ns, source.options.share
+        if share and self.huey.durable:
+            raise HueyException("--share needs the queue in memory: %huey use memory")
+        names = names or (Shared(notebook) if share else Snapshot(notebook))
+        return Work(cell, names, self.huey.courier, bound, source.options.lock)
 
     def _note(
         self, source: Source, work: Work, result: Result[Any], held: Any = None
@@ -296,22 +242,11 @@ class Handing:
         self._handed_over[result.id] = HandedOver(work.names, export, held)
         return result
 
-    def _task(
-        self, source: Source, cell: Cell, work: Work, task_id: str | None = None
-    ) -> Task[Any]:
-        options = source.options
-        args = (work, cell, source.label, options.retries)
-        when = self._cell.s(eta=options.eta, delay=options.delay).eta
-        return self._cell.task_class(args, id=task_id, eta=when, **options.of_task)
-
-    def _item(self, source: Source, snapshot: Snapshot, bind: Any, item: Any) -> Work:
-        bound = {"__huey_item__": item}
-        exec(bind, bound)  # noqa: S102 - the assignment that a for would make
-        told = ", ".join(f"{n}={v!r}"[:80] for n, v in bound.items() if not n.startswith("__"))
-        return Work(snapshot, bound, self._lock_of(source), told)
-
-    def _lock_of(self, source: Source) -> Any:
-        return self.huey.lock_task(source.options.lock) if source.options.lock else None
+    def _task(self, source: Source, work: Work, task_id: str | None = None) -> Task[Any]:
+        options, declared = source.options, self.huey.cell
+        args = (work, source.label, options.retries)
+        when = declared.s(eta=options.eta, delay=options.delay).eta
+        return declared.task_class(args, id=task_id, eta=when, **options.of_task)
 
     def _keep(self, source: Source, task_id: str) -> None:
         self._sources.pop(task_id, None)
@@ -322,7 +257,7 @@ class Handing:
     def _keep_for_later(self, source: Source, cell: Cell) -> Result[Any]:
         after = source.options.after
         before = list(after) if isinstance(after, ResultGroup) else [after]
-        task = self._task(source, cell, Work(None))
+        task = self._task(source, self._work(source, cell))
         result = Result(self.huey, task)
         ids = [one.id for one in before if one is not None]
         later = Later(task.id, source, cell, ids, weakref.ref(result))
@@ -335,8 +270,8 @@ class Handing:
         return result
 
     def _bind(self, card: Card, handed: HandedOver) -> None:
+        notes = self._receive(card.id, handed.names)
         kept, missing = handed.names.bring_back(handed.export, self._brought)
-        notes = []
         if kept:
             notes.append(f"you have bound {_quoted(kept)} meanwhile: yours is kept")
         if missing:
@@ -345,6 +280,19 @@ class Handing:
             card.note = "; ".join(notes)
             self.board.touch(card.id)
 
+    def _receive(self, task_id: str, names: Any) -> list[str]:
+        """Take over what a cell made in another process; return what could not come."""
+        if isinstance(names, Shared) or names.made:
+            return []
+        try:
+            made = take_made(self.huey.courier, task_id)
+        except HueyException as error:
+            return [f"what it made cannot be read here: {error}"]
+        if made is None:
+            return []
+        names.receive(made)
+        return [f"`{name}` cannot come back: it is {what}" for name, what in made.left_out.items()]
+
     def _keep_while_held(self, task_id: str, result: Result[Any] | None) -> None:
         """Let a cell's value go when nobody holds its result any more; the card stays."""
         drop = self.huey.storage.pop_data
@@ -352,6 +300,16 @@ class Handing:
             drop(task_id)
         else:
             weakref.finalize(result, drop, task_id).atexit = False
+
+
+def _bound(bind: Any, item: Any) -> dict[str, Any]:
+    """Return the names that an item is bound to.
+
+    :param bind: the assignment that a ``for`` would make, of an item to its targets.
+    """
+    bound = {"__huey_item__": item}
+    exec(bind, bound)  # noqa: S102 - an assignment, made of the names that the user wrote
+    return {name: value for name, value in bound.items() if not name.startswith("__")}
 
 
 def _quoted(names: list[str]) -> str:

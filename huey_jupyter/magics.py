@@ -41,9 +41,7 @@ ARGUMENTS: Final = (
         help="Names that come back into the notebook when the task is done: auto (all that the "
         "cell binds), none, or a,b,c.",
     ),
-    argument(
-        "-r", "--retries", type=int, metavar="N", help="Try N times more after an error."
-    ),
+    argument("-r", "--retries", type=int, metavar="N", help="Try N times more after an error."),
     argument("--retry-delay", type=float, metavar="SECONDS", help="Pause between tries."),
     argument("--retry-backoff", type=float, metavar="FACTOR", help="By which the pause grows."),
     argument("--delay", type=float, metavar="SECONDS", help="Do not start before."),

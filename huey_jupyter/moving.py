@@ -16,8 +16,8 @@ from huey.storage import BaseStorage, Batch
 from huey.storage.base import CHORD, CHORD_DONE, LIMIT, LOCK, Join
 from huey.tasks import Task
 from huey.utils import from_timestamp
-from huey_jupyter.cells import MADE
-from huey_jupyter.shipping import CODE, Courier, Parcel, Postbox, explain
+from huey_jupyter.shipping import CODE, CannotTravel, Courier, Parcel, Postbox, explain
+from huey_jupyter.work import MADE
 
 _PERIODIC = "periodic:"
 _AS_THEY_ARE = (CODE, MADE)  # before the keys of values that are bytes in every storage
@@ -166,6 +166,8 @@ class Freight:
         packed = _Repacking(self.courier, self.huey).create_message(task)
         try:
             return self._write.serialize(packed), packed
+        except CannotTravel:
+            raise
         except Exception as error:
             raise explain(task, self.courier, error) from error
 

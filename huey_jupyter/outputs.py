@@ -95,7 +95,8 @@ class CardView:
         """Return the buttons there are now, as verb and label."""
         group, verbs = self._group, self._offered()
         if group is None:
-            return offers_of(self.board.card(self.key), verbs)
+            card = self.board.cards.get(self.key)
+            return [] if card is None else offers_of(card, verbs)
         return offers_of_group(group, verbs)
 
     def _offered(self) -> frozenset[str]:
@@ -104,11 +105,12 @@ class CardView:
             return self._verbs(self.board.card(self.key))
         examples = {card.state: card for card in self.board.members(group)}
         offered = {state: self._verbs(card) for state, card in examples.items()}
-        return frozenset(
+        for_all = frozenset(
             verb
             for verb, (needed, state) in NEEDED.items()
             if any(needed in offered[one] for one in offered if state in (None, one))
         )
+        return for_all.union(*offered.values())  # the rest is for the one that is chosen
 
 
 class DashboardView:
@@ -163,7 +165,9 @@ class Output:
         """Return the view as it is saved, and which of its runs that is."""
         bundle = self.view.bundle()
         if self.run:
-            html = bundle["text/html"].replace(" data-task=", f' data-run="{self.run}" data-task=', 1)
+            html = bundle["text/html"].replace(
+                " data-task=", f' data-run="{self.run}" data-task=', 1
+            )
             bundle["text/html"] = html
         return bundle
 

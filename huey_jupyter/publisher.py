@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from huey_jupyter.budget import MESSAGES, Budget
 from huey_jupyter.outputs import CardView, Output
+from huey_jupyter.views.offers import Offers
 from huey_jupyter.views.widget import HubWidget, size_of
 
 logger = logging.getLogger("huey.jupyter")
@@ -17,8 +18,6 @@ logger = logging.getLogger("huey.jupyter")
 PUBLISH_EVERY: Final = 0.1  # seconds
 AT_ONCE: Final = 100  # ends that are sent without a pause before a cell may end
 PAUSE: Final = 0.005  # seconds after each further one: the server drops more than 1,000 a second
-
-Offers = list[tuple[str, str]]
 
 
 class Publisher:

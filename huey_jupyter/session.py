@@ -12,7 +12,7 @@ from typing import Any, Final
 from huey.exceptions import ConfigurationError, HueyException
 from huey.results import Result, ResultGroup
 from huey.storage import Batch
-from huey.tasks import Task, current_run
+from huey.tasks import current_run
 from huey_jupyter import doctor, hints
 from huey_jupyter.backends import NotebookHuey, parse_url
 from huey_jupyter.capture import Capture
@@ -24,8 +24,8 @@ from huey_jupyter.export import export
 from huey_jupyter.handing import Handing, Source
 from huey_jupyter.lag import Heartbeat
 from huey_jupyter.options import CellOptions
-from huey_jupyter.outside import Outside
 from huey_jupyter.outputs import DashboardView
+from huey_jupyter.outside import Outside
 from huey_jupyter.overview import Facts, Overview, overview
 from huey_jupyter.remembered import Remembered
 from huey_jupyter.reprs import Reprs, Storyteller
@@ -501,13 +501,16 @@ class Session:
 
     def _repeat(self, work: Source) -> str:
         name = self.handing.repeat(work)
-        self.displays.say(f"{work.label} runs in minutes that match {work.options.every}; "
-                          f"%huey cancel {name} ends that")
+        self.displays.say(
+            f"{work.label} runs in minutes that match {work.options.every}; "
+            f"%huey cancel {name} ends that"
+        )
         return name
 
     def _go_on_with(self, work: Source) -> Result[Any] | None:
         """Return the result of this cell's last run if that is to be shown; cancel it if not."""
-        last = self.handing.last_run(self._cell_key(work))
+        key = self._cell_key(work)
+        last = self.handing.last_run(key) if key else None
         if last is None or work.options.on_rerun == "queue":
             return None
         source_key, card = last
@@ -523,7 +526,12 @@ class Session:
         return result
 
     def _cell_key(self, work: Source) -> str:
-        """Return what stays the same when a cell is run again: the front end's name for it."""
+        """Return what stays the same when a cell is run again: the front end's name for it.
+
+        A call of `run_cell` is no cell: it is a new run each time.
+        """
+        if not work.line:
+            return ""
         parent = self.ip.get_parent() if hasattr(self.ip, "get_parent") else {}
         known = (parent or {}).get("metadata", {}).get("cellId")
         return known or work.key

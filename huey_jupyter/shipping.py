@@ -9,21 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import io
-import linecache
 import pickle
-import sys
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
-from types import FunctionType, MethodType
 from typing import Any, NamedTuple
-from weakref import WeakSet
-
-import cloudpickle
 
 from huey import Huey
 from huey.awaiting import PAUSE, Endurance
@@ -42,6 +35,7 @@ from huey_jupyter.baggage import (
     inspect_function,
     is_by_value,
 )
+from huey_jupyter.pickles import Files, Shipped, dump, load, show_sources, sources_of
 
 __all__ = ["ByValue", "CannotTravel", "Courier", "Report", "check_python", "say_python"]
 
@@ -50,9 +44,6 @@ LOADED_AT_MOST = 200_000_000  # bytes of code whose functions are kept for the n
 
 _PYTHON = "huey_jupyter.python"  # under which the notebook says which Python it is
 _HASH_LENGTH = 16
-
-Files = dict[str, None]
-"""Names of files, in order and each once."""
 
 
 class Code(NamedTuple):
@@ -108,11 +99,11 @@ class Courier:
 
     def weigh(self, value: Any) -> bytes:
         """Return an object as bytes that nobody is to read; nothing is written."""
-        return _dump(self, value, {}, whole=True)
+        return dump(self, value, {}, whole=True)
 
     def dumps(self, data: Any) -> bytes:
         """Return an object as bytes, in an envelope if there is code in them."""
-        raw = _dump(self, data)
+        raw = dump(self, data)
         if b"cloudpickle" not in raw:
             return raw
         return envelope.seal(raw, data.id if isinstance(data, Message) else "")
@@ -131,18 +122,18 @@ class Courier:
         :param files: further files whose source goes along.
         """
         found = dict.fromkeys(files)
-        raw = _dump(self, data, found)
-        return envelope.seal(pickle.dumps(_sources(found)) + raw)
+        raw = dump(self, data, found)
+        return envelope.seal(pickle.dumps(sources_of(found)) + raw)
 
-    def unpack_names(self, data: bytes) -> Any:
+    def unpack_names(self, data: bytes, *, to_worker: bool = False) -> Any:
         """Return the object that `pack_names` was given.
 
+        :param to_worker: it is on the way to a worker.
         :raises UnreadableMessage: if it is from another Python.
         """
-        stream = io.BytesIO(envelope.unseal(data))
-        _show_sources(pickle.load(stream))  # noqa: S301 - as every queue of ours
-        with self._reading([], ""):
-            return _Unpickler(stream).load()
+        stream = io.BytesIO(envelope.unseal(data, to_worker=to_worker))
+        show_sources(pickle.load(stream))  # noqa: S301 - as every queue of ours
+        return load(self, stream)
 
     def code(self, wrapper: TaskWrapper[..., Any]) -> bytes:
         """Return a task function as bytes, with the source of its functions for tracebacks.
@@ -151,12 +142,12 @@ class Courier:
         """
         files: Files = {}
         try:
-            raw = _dump(self, wrapper, files, whole=True)
+            raw = dump(self, wrapper, files, whole=True)
         except Exception as error:
             self.preflight(wrapper).refuse(wrapper.name)
             why = f"{type(error).__name__}: {error}"
             raise CannotTravel(f"{wrapper.name} cannot be sent to a worker: {why}") from error
-        return envelope.seal(pickle.dumps(_sources(files)) + raw)
+        return envelope.seal(pickle.dumps(sources_of(files)) + raw)
 
     # -- receiving ----------------------------------------------------------------------------
 
@@ -165,8 +156,13 @@ class Courier:
 
         :raises UnreadableMessage: if there is code in it of another Python.
         """
-        with self._reading([], ""):
-            return _Unpickler(io.BytesIO(envelope.unseal(data))).load()
+        stream = io.BytesIO(envelope.unseal(data))
+        try:
+            return load(self, stream)
+        except Exception as error:
+            if not envelope.task_in(data):
+                raise
+            raise _unloadable("an argument", error, envelope.task_in(data)) from error
 
     def find(self, name: str) -> type[Task[Any]] | None:
         """Return the task class that a message names, None if it names no code.
@@ -175,13 +171,25 @@ class Courier:
         """
         return None if "#" not in name else self.function(name).task_class
 
+    def name_of(self, wrapper: TaskWrapper[..., Any]) -> str:
+        """Return the name by which a task function is found on the other side."""
+        if isinstance(wrapper, Shipped):
+            return wrapper.task_class.message_name
+        with self.parcel() as parcel:
+            return f"{wrapper.task_class.name}#{parcel.code_of(wrapper).hash}"
+
     def function(self, name: str) -> TaskWrapper[..., Any]:
         """Return the task function that a message names, see `find`."""
         base, _, rest = name.rpartition("#")
         key, _, number = rest.partition(".")
         with self._lock:
             if key not in self._loaded:
-                self._load(key, base)
+                try:
+                    self._load(key, base)
+                except UnreadableMessage:
+                    raise
+                except Exception as error:
+                    raise _unloadable(f"the code of {base}", error) from error
             self._loaded.move_to_end(key)
             return self._loaded[key][0][int(number or 0)]
 
@@ -191,11 +199,10 @@ class Courier:
             raise UnreadableMessage(
                 f"the code of {name} is not in the storage any more: run its cell and call it again"
             )
-        stream = io.BytesIO(envelope.unseal(data))
-        _show_sources(pickle.load(stream))  # noqa: S301 - as every queue of ours
+        stream = io.BytesIO(envelope.unseal(data, to_worker=True))
+        show_sources(pickle.load(stream))  # noqa: S301 - as every queue of ours
         found: list[TaskWrapper[..., Any]] = []
-        with self._reading(found, key):
-            _Unpickler(stream).load()
+        load(self, stream, found, key)
         self._loaded[key] = (found, len(data))
         while len(self._loaded) > 1 and self._size_loaded() > LOADED_AT_MOST:
             self._loaded.popitem(last=False)
@@ -213,14 +220,6 @@ class Courier:
                 if not endure(error):
                     raise
                 time.sleep(PAUSE)
-
-    @contextmanager
-    def _reading(self, found: list[TaskWrapper[..., Any]], key: str) -> Iterator[None]:
-        token = _reading.set(Reading(self, found, key))
-        try:
-            yield
-        finally:
-            _reading.reset(token)
 
 
 class Parcel:
@@ -254,13 +253,6 @@ class Parcel:
         """Return the code that is not written, by its keys, for somebody else to write."""
         taken, self._unwritten = self._unwritten, {}
         return taken
-
-
-class Shipped(TaskWrapper[..., Any]):
-    """A task function that has come with its code; its own calls name the same code."""
-
-    def _register(self) -> None:
-        """Leave the registry alone: in it are the functions that were defined here."""
 
 
 class ByValue(Serializer):
@@ -313,6 +305,15 @@ def explain(task: Task[Any], courier: Courier, error: Exception) -> CannotTravel
     return CannotTravel(f"{task.name} cannot be sent to a worker: {type(error).__name__}: {error}")
 
 
+def _unloadable(what: str, error: Exception, task_id: str | None = None) -> UnreadableMessage:
+    cure = ""
+    if isinstance(error, ModuleNotFoundError):
+        cure = ": install it where the worker runs, or have it on the worker's PYTHONPATH"
+    return UnreadableMessage(
+        f"{what} cannot be loaded here: {type(error).__name__}: {error}{cure}", task_id
+    )
+
+
 def carried(task: Task[Any], size: int) -> str:
     """Return what takes long to send with a task whose message has this many bytes."""
     own = [f"its arguments, {in_words(size)}"] if size >= LARGE else []
@@ -338,175 +339,8 @@ def check_python(huey: Huey) -> None:
     if python is not None and python != envelope.PYTHON:
         raise ConfigurationError(
             f"the queue {huey.name!r} is served from Python {python}: "
-            f"{envelope.wrong_python(python)}"
+            f"{envelope.wrong_python(python, python)}"
         )
-
-
-# -- pickling ---------------------------------------------------------------------------------
-
-
-class Reading(NamedTuple):
-    """What is being unpickled: for whom, the task functions found in it, the key of the code."""
-
-    courier: Courier
-    found: list[TaskWrapper[..., Any]]
-    key: str
 
 
 _parcel: ContextVar[Parcel | None] = ContextVar("huey_parcel", default=None)
-_reading: ContextVar[Reading] = ContextVar("huey_reading")
-
-_at_home: WeakSet[type] = WeakSet()  # classes that were sent from here,
-_come: WeakSet[type] = WeakSet()  # and those that were sent here
-
-
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-    """Pickles the notebook's own by value, and what belongs to the queue by name.
-
-    :param files: where to note in which files code was found.
-    :param whole: take task functions along, instead of naming them and sending each by itself.
-    """
-
-    def __init__(
-        self, stream: io.BytesIO, courier: Courier, files: Files | None, whole: bool
-    ) -> None:
-        super().__init__(stream, protocol=5)
-        self._courier = courier
-        self._files = files
-        self._whole = whole
-
-    def reducer_override(self, obj: Any) -> Any:
-        if isinstance(obj, FunctionType):
-            if self._files is not None:
-                self._files[obj.__code__.co_filename] = None
-        elif isinstance(obj, TaskWrapper):
-            if obj.huey is self._courier.huey and is_by_value(obj.func):
-                return self._reduce(obj)
-        elif isinstance(obj, type):
-            if is_by_value(obj) and obj not in _come:
-                _at_home.add(obj)
-        elif obj is self._courier.huey:
-            return _this_huey, ()
-        elif isinstance(obj, MethodType) and obj.__name__ == "get_ipython":
-            return _shells_door, ()
-        elif isinstance(obj, (io.TextIOWrapper, Task)):
-            raise TypeError(f"{describe(obj, pickle.dumps, 0)} cannot be sent")
-        return super().reducer_override(obj)
-
-    def _reduce(self, wrapper: TaskWrapper[..., Any]) -> Any:
-        if not self._whole:
-            return _named_function, (self._name(wrapper),)
-        base = wrapper.task_class.__bases__[0]
-        own = vars(wrapper.task_class)
-        settings = {
-            key.removeprefix("default_"): value
-            for key, value in own.items()
-            if key.startswith("default_") and key not in ("default_retries", "default_retry_delay")
-        }
-        state = (wrapper.func, wrapper.retries, wrapper.retry_delay, wrapper.context)
-        return _blank, (), (*state, wrapper.name, base, settings), None, None, _fill
-
-    def _name(self, wrapper: TaskWrapper[..., Any]) -> str:
-        if isinstance(wrapper, Shipped):
-            return wrapper.task_class.message_name
-        with self._courier.parcel() as parcel:
-            return f"{wrapper.task_class.name}#{parcel.code_of(wrapper).hash}"
-
-
-class _Unpickler(pickle.Unpickler):
-    """Unpickles, and leaves the classes alone that were defined in this process.
-
-    A class that comes back is the very one that was sent; what came with it, its methods with
-    copies of the globals that they use, must not take the place of its own.
-    """
-
-    def find_class(self, module: str, name: str) -> Any:
-        found = super().find_class(module, name)
-        return partial(_set_class, found) if name == "_class_setstate" else found
-
-
-def _set_class(fill: Callable[..., Any], kind: type, state: Any) -> Any:
-    if kind in _at_home:
-        return kind
-    _come.add(kind)
-    return fill(kind, state)
-
-
-def _dump(courier: Courier, data: Any, files: Files | None = None, *, whole: bool = False) -> bytes:
-    stream = io.BytesIO()
-    _Pickler(stream, courier, files, whole).dump(data)
-    return stream.getvalue()
-
-
-def _this_huey() -> Huey:
-    return _reading.get().courier.huey
-
-
-def _named_function(name: str) -> TaskWrapper[..., Any]:
-    return _reading.get().courier.function(name)
-
-
-def _blank() -> Shipped:
-    """Return a task function that is empty yet: its own code may refer to it."""
-    wrapper = Shipped.__new__(Shipped)
-    _reading.get().found.append(wrapper)
-    return wrapper
-
-
-def _fill(wrapper: Shipped, state: tuple[Any, ...]) -> None:
-    func, retries, retry_delay, context, name, base, settings = state
-    courier, found, key = _reading.get()
-    huey = courier.huey
-    TaskWrapper.__init__(
-        wrapper, huey, func, retries, retry_delay, context, name, task_base=base, **settings
-    )
-    number = found.index(wrapper)
-    ending = f".{number}" if number else ""
-    wrapper.task_class.message_name = f"{wrapper.task_class.name}#{key}{ending}"
-
-
-def _shells_door() -> Callable[[], Any]:
-    return _get_ipython
-
-
-def _get_ipython() -> Any:
-    """Return the shell of this process, as a notebook's ``get_ipython`` does."""
-    module = sys.modules.get("IPython")
-    shell = None if module is None else module.get_ipython()
-    if shell is None:
-        raise ConfigurationError(
-            "!commands and %magics need IPython where the task runs: start the worker with "
-            "python -m huey_jupyter worker"
-        )
-    return shell
-
-
-# -- sources, for tracebacks ------------------------------------------------------------------
-
-
-def _sources(files: Files) -> dict[str, tuple[str, int | None]]:
-    """Return the text of files that are in no folder, and the number of the cell that each is."""
-    numbers = _cell_numbers()
-    found = {}
-    for name in files:
-        known = linecache.cache.get(name)
-        if known is not None and len(known) == 4 and known[1] is None:
-            found[name] = ("".join(known[2]), numbers.get(name))
-    return found
-
-
-def _show_sources(sources: dict[str, tuple[str, int | None]]) -> None:
-    numbers = _cell_numbers()
-    for name, (text, number) in sources.items():
-        lines = text.splitlines(keepends=True)
-        linecache.cache[name] = (len(text), None, lines, name)
-        if number is not None:
-            numbers[name] = number
-
-
-def _cell_numbers() -> dict[str, int]:
-    """Return which cell each file is, as the shell of this process knows it."""
-    module = sys.modules.get("IPython")
-    shell = None if module is None else module.get_ipython()
-    known: dict[str, int] = getattr(getattr(shell, "compile", None), "_filename_map", {})
-    return known

@@ -21,6 +21,8 @@ class State(StrEnum):
     locked = "locked"
     lost = "lost"
 
+    __hash__ = str.__hash__  # an enumeration's own is slow, and states are counted with each event
+
     @property
     def shape(self) -> str:
         return SHAPES[self]

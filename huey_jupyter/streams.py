@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import sys
 import weakref
 from collections.abc import Callable
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 from huey.tasks import Run
@@ -146,7 +148,8 @@ class Streams:
             if self._change(router.base, write=_routed(type(router.base), name, self._which)):
                 router.given = router.base
         vars(sys).update(self._routers)
-        self._change(sys, **{name: _door(router) for name, router in self._routers.items()})
+        doors = {name: _door(router) for name, router in self._routers.items()}
+        self._change(sys, **doors, __reduce__=_import_sys)
 
     def stop(self) -> None:
         """Leave in each place the stream that the foreground sees there."""
@@ -154,7 +157,7 @@ class Streams:
             if self._changed.pop().give_back() is sys:
                 vars(sys).update({name: one.left() for name, one in self._routers.items()})
 
-    def _change(self, owner: Any, **properties: property) -> bool:
+    def _change(self, owner: Any, **properties: Any) -> bool:
         """Give one object a class of its own; say whether it took it."""
         try:
             self._changed.append(Changed(owner, properties))
@@ -170,7 +173,7 @@ class Changed:
     redirects assigns to ``sys``: a property sees both, where an attribute would be lost.
     """
 
-    def __init__(self, owner: Any, properties: dict[str, property]) -> None:
+    def __init__(self, owner: Any, properties: dict[str, Any]) -> None:
         self._owner = owner
         self._found = type(owner)
         self._kind = type(self._found.__name__, (self._found,), properties)
@@ -205,3 +208,8 @@ def _routed(kind: type, name: str, which: Which) -> property:
 def _door(router: Router) -> property:
     """Return what stands for a stream in the class of ``sys``; `print` finds the router itself."""
     return property(lambda module: router.seen(), lambda module, stream: router.assign(stream))
+
+
+def _import_sys(module: ModuleType) -> tuple[Any, ...]:
+    """Have ``sys`` pickled by its name, as cloudpickle does with modules of the common class."""
+    return importlib.import_module, ("sys",)

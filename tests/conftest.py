@@ -68,6 +68,7 @@ SLOW = (
         "test_table",
     ),
     *("test_examples", "test_chords", "test_bad_input", "test_await", "test_session"),
+    *("test_shipping", "test_sent_cells", "test_moving"),
     *("test_cells", "test_file", "test_cancel", "test_asyncio_workers"),
     *("test_worker", "test_workers"),
 )

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from huey_jupyter.cards import Board
+from huey_jupyter.hints import HOLDS, NO_WORKER
 from huey_jupyter.overview import Facts, overview
 from huey_jupyter.views import card_html, dashboard_html, group_html, status_html, tasks_html
 from huey_jupyter.views.offers import VERBS
-from huey_jupyter.views.words import HOLDS, NO_WORKER
 
 ROOT = Path(__file__).parent.parent
 STATIC = ROOT / "huey_jupyter" / "views" / "static"
@@ -241,7 +241,9 @@ def page() -> str:
     return PAGE.format(
         themes="".join(theme_css(name) for name in THEMES),
         css=(STATIC / "card.css").read_text(),
-        js=(STATIC / "card.js").read_text().replace("export default", "const card ="),
+        js="\n".join((STATIC / name).read_text() for name in ("live.js", "card.js")).replace(
+            "export default", "const card ="
+        ),
         sections="".join(sections),
     )
 

@@ -11,7 +11,7 @@ from huey_jupyter.runs import MINUTE, Segment, joint
 from huey_jupyter.views import words
 from huey_jupyter.views.ansi import ansi_text
 from huey_jupyter.views.card import queue_state
-from huey_jupyter.views.offers import DASHBOARD, DEFAULT_VERBS, offers_of_dashboard
+from huey_jupyter.views.offers import DASHBOARD, DASHBOARD_VERBS, offers_of_dashboard
 from huey_jupyter.views.render import render
 
 ROOM: Final = 7.0  # percent of a lane from which a stretch says what it is
@@ -54,7 +54,9 @@ class Entry(NamedTuple):
     timing: list[words.Fact]
 
 
-def dashboard_html(overview: Overview, *, live: bool, verbs: frozenset[str] = DEFAULT_VERBS) -> str:
+def dashboard_html(
+    overview: Overview, *, live: bool, verbs: frozenset[str] = DASHBOARD_VERBS
+) -> str:
     """Return the queue at a glance as HTML; `live` and `verbs` as in `card_html`."""
     status, now = overview.status(), overview.facts.now
     bars = _bars(overview.ends)

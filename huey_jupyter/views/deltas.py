@@ -26,7 +26,7 @@ def cut(html: str) -> list[str]:
 
 
 def delta(old: list[str], new: list[str]) -> list[Change]:
-    """Return what makes the new pieces out of the old ones, to be done from the last to the first."""
+    """Return what makes the new pieces out of the old ones, to be done from last to first."""
     first, behind = _same(old, new), 0
     room = min(len(old), len(new)) - first
     if room:

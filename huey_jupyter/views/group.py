@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Final, NamedTuple
 
 from huey_jupyter.cards import Card, Group, State
+from huey_jupyter.states import FAILURES
 from huey_jupyter.views import words
 from huey_jupyter.views.bundles import text_of
 from huey_jupyter.views.offers import DEFAULT_VERBS, Offers, offers_of, offers_of_group
@@ -158,11 +159,16 @@ def _squares(cards: list[Card]) -> list[Square]:
         Square(
             words.tone(card.state),
             card.state.shape,
-            " · ".join(filter(None, (f"task {n}", card.state.word, words.spent(card)))),
+            " · ".join(filter(None, (f"task {n}", *_told(card)))),
             CODES[card.state] + words.spent(card),
         )
         for n, card in enumerate(cards, 1)
     ]
+
+
+def _told(card: Card) -> tuple[str, ...]:
+    why = words.why(card)[:SHORT] if card.state in FAILURES else ""
+    return card.state.word, words.spent(card), why
 
 
 def _runs(squares: list[Square]) -> Iterator[Square]:

@@ -36,6 +36,7 @@ DASHBOARD_OFFERS: Final = (
     ("fewer", "One worker fewer"),
     ("more", "One worker more"),
 )
+DASHBOARD_VERBS: Final = frozenset(verb for verb, _ in DASHBOARD_OFFERS)
 PICK: Final = "pick"  # sent for a square: the group's id, `#` and the task's number
 VERBS: Final = frozenset(
     {verb for offers in (*OFFERS.values(), GROUP_OFFERS, DASHBOARD_OFFERS) for verb, _ in offers}

@@ -1,4 +1,4 @@
-"""The card as a widget, and the hub that brings all cards of a notebook their news in one message."""
+"""The card as a widget, and the hub that brings all cards their news in one message."""
 
 from __future__ import annotations
 

@@ -14,7 +14,6 @@ SILENT: Final = 5.0  # seconds without output before the card says so
 STUBBORN: Final = 2.0  # seconds after which a cancel is waiting for something
 SETTLED: Final = 2.0  # seconds of running before a guess at the time left is worth showing
 NO_WORKER: Final = "no worker is running: %huey start"
-HOLDS: Final = "holds the interpreter: %%huey_task --process"
 LOCKED_OUT: Final = re.compile(r"unable to acquire lock (.+)$")
 
 SPAN_WORDS: Final = (

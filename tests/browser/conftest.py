@@ -131,9 +131,10 @@ def _command(server: Lab, port: int) -> list[str]:
     ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         options.append("--allow-root")
-    module, name = {"lab": ("jupyterlab", "LabApp"), "notebook": ("notebook", "JupyterNotebookApp")}[
-        server.app
-    ]
+    module, name = {
+        "lab": ("jupyterlab", "LabApp"),
+        "notebook": ("notebook", "JupyterNotebookApp"),
+    }[server.app]
     return [sys.executable, "-m", module, *options, f"--{name}.expose_app_in_browser=True"]
 
 

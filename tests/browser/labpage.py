@@ -14,7 +14,7 @@ from uuid import uuid4
 
 T = TypeVar("T")
 
-DEADLINE = 15.0  # seconds; the machine may be busy with something else
+DEADLINE = 60.0  # seconds; the machine may be busy with something else
 
 # What the browser complains about is our business if it names one of these.
 OURS = ("huey", "card.js", "anywidget")

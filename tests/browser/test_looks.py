@@ -38,6 +38,15 @@ def square(n):
     return n * n
 square.map(range(12))"""
 
+PATIENT = """\
+import pathlib, time
+
+@huey.task()
+def patient(n):
+    while not pathlib.Path({gate!r}).exists():
+        time.sleep(0.05)
+results = [patient(n) for n in range(4)]"""
+
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
@@ -163,6 +172,28 @@ def test_cards_in_jupyterlab_shut_nobody_out_in_any_theme(notebook):
             part = f".jp-Cell:nth-of-type({number + 1}) .jp-OutputArea-output"
             assert notebook.page.locator(part).count(), part
             assert axe.violations(notebook.page, part) == ""
+
+
+@pytest.mark.kernel
+def test_the_dashboard_in_jupyterlab_goes_on_and_shuts_nobody_out(notebook):
+    notebook.open([LOAD, PATIENT.format(gate=notebook.gate), "%huey dashboard"])
+    notebook.run(0, 1, 2)
+    dashboard = notebook.live(2)
+    expect(
+        dashboard.get_by_role("group", name=re.compile("^thread 1: ● .*patient"))
+    ).to_be_visible()
+    expect(dashboard.locator(".hj-run")).to_have_count(2)
+
+    dashboard.get_by_role("button", name="Pause").click()
+    expect(dashboard).to_contain_text("2 threads, paused")
+    for theme in THEMES.values():
+        set_theme(notebook.page, theme)
+        assert axe.violations(notebook.page, ".hj-board") == ""
+    notebook.screenshot("dashboard", notebook.output(2))
+
+    dashboard.get_by_role("button", name="Resume").click()
+    notebook.release()
+    expect(dashboard).to_contain_text("4 done")
 
 
 @pytest.mark.kernel

@@ -84,7 +84,7 @@ def test_a_paused_consumer_ends_what_runs_and_begins_nothing(huey, hold, gate):
 
         assert value(before) == 1
         assert [task.id for task in eventually(huey.pending)] == [after.id]
-        assert not running(consumer)
+        eventually(lambda: not running(consumer))
 
         consumer.resume()
         assert value(after) == 2

@@ -5,6 +5,7 @@ from waiting import PATIENCE, eventually
 
 from huey import CancelExecution, current_task
 from huey.exceptions import ConfigurationError, TaskCanceled
+from huey.tasks import current_run
 
 
 @pytest.fixture
@@ -178,3 +179,20 @@ def test_a_worker_starts_and_stops_though_its_hooks_fail(huey, double, caplog):
     assert huey.unregister_on_startup("fail")
     assert huey.unregister_on_shutdown("end")
     assert not huey.unregister_post_execute("none")
+
+
+def test_what_was_put_off_until_the_end_is_done_in_the_task_before_the_hooks(huey, work, told):
+    @huey.task()
+    def puts_off(fail):
+        current_run().at_end.append(lambda: told.append(f"first put off by {current_task().args}"))
+        current_run().at_end.append(lambda: told.append("last put off"))
+        current_run().at_end.append(lambda: 1 / 0)
+        return 1 / fail
+
+    huey.post_execute("post")(lambda task, value, error: told.append("post"))
+    for fail in (0, 1):
+        puts_off(fail)
+        work()
+
+        assert told == ["last put off", f"first put off by ({fail},)", "post"]
+        told.clear()

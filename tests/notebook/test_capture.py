@@ -17,13 +17,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import cloudpickle
 import pytest
 from IPython.display import HTML, clear_output, display
 from IPython.utils.capture import capture_output
 from waiting import PATIENCE
 
 from huey_jupyter.card import Card
-from huey_jupyter.log import Log, Rich
+from huey_jupyter.log import MAX_RICH_SIZE, Log, Rich
 
 numbers = itertools.count()
 
@@ -174,6 +175,15 @@ def test_a_stream_takes_text_alone(card_of: Any) -> None:
     assert card_of(task).value["text/plain"].lower() == "'false true utf-8'"
 
 
+def test_a_function_that_uses_sys_can_be_pickled_by_value(open_session: Any) -> None:
+    names: dict[str, Any] = {"sys": sys}
+    exec("def version(): return sys.version", names)
+    with open_session():
+        data = cloudpickle.dumps(names["version"])
+
+    assert cloudpickle.loads(data)() == sys.version
+
+
 def test_a_task_cannot_read_what_somebody_types(card_of: Any) -> None:
     def task() -> str:
         said = []
@@ -203,6 +213,16 @@ def test_an_update_in_a_task_changes_the_display_and_adds_none(card_of: Any) -> 
 
 def test_an_update_of_an_unknown_display_adds_none(card_of: Any) -> None:
     assert not card_of(lambda: display(HTML("x"), display_id="nobody's", update=True)).log
+
+
+def test_an_update_that_makes_the_displays_too_large_lets_the_oldest_go() -> None:
+    log = Log()
+    log.display({"text/html": "oldest"})
+    log.display({"text/html": "small"}, "named")
+
+    assert log.update({"text/html": "x" * (MAX_RICH_SIZE - 1)}, "named")
+    assert not log.update({"text/html": "x"}, "unknown")
+    assert [len(bundle["text/html"]) for bundle in shown(log)] == [MAX_RICH_SIZE - 1]
 
 
 def test_clear_output_clears_the_tasks_own(card_of: Any) -> None:

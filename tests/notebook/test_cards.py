@@ -55,6 +55,19 @@ def test_a_task_put_on_the_queue_is_queued():
     assert not card.terminal
 
 
+def test_a_card_knows_what_travels_along():
+    assert told(enqueued(carries="`df`, 38 MB"), executing()).carries == "`df`, 38 MB"
+
+
+def test_what_was_said_of_a_run_is_forgotten_when_it_runs_again():
+    card = told(enqueued(), executing(), complete())
+    card.hint, card.unbound, card.note = "holds the interpreter", ("x",), "yours is kept"
+
+    card.fold(executing(at=5))
+
+    assert (card.hint, card.unbound, card.note) == ("", (), "")
+
+
 def test_a_task_for_later_is_scheduled():
     card = told(enqueued(), event("scheduled", 0.1, eta=NOON + 60))
 

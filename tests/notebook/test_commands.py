@@ -130,7 +130,9 @@ def test_settings_hold_for_the_cells_that_follow(loaded: Any) -> None:
         ("reconnect", "%huey reconnect sqlite:huey.db"),
     ],
 )
-def test_what_cannot_be_understood_is_one_line_that_helps(loaded: Any, line: str, says: str) -> None:
+def test_what_cannot_be_understood_is_one_line_that_helps(
+    loaded: Any, line: str, says: str
+) -> None:
     with pytest.raises(UsageError, match=says.replace("|", r"\|")):
         answer(loaded, line)
 

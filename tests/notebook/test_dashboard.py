@@ -125,6 +125,14 @@ def test_the_dashboard_offers_what_makes_sense(facts, verbs):
     assert set(page.all("data-task")) == {"dashboard"}
 
 
+def test_a_dashboard_may_be_without_buttons():
+    seen = overview(busy(), Facts(NOON, ("thread 1",)))
+
+    assert "button" in Page(dashboard_html(seen, live=True)).tags
+    assert "button" not in Page(dashboard_html(seen, live=True, verbs=frozenset())).tags
+    assert "button" not in Page(dashboard_html(seen, live=False)).tags
+
+
 def test_a_paused_queue_and_a_slow_kernel_are_seen():
     markup = html(busy(), paused=True, lag=0.62)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import ctypes
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -13,12 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from IPython.display import HTML, display
 from waiting import PATIENCE
 
 from huey import SqliteHuey
 from huey_jupyter.capture import Capture
-from huey_jupyter.cards import Board
+from huey_jupyter.cards import Board, Card
 from huey_jupyter.descriptors import Descriptors
+from huey_jupyter.log import Rich
+
+pytestmark = pytest.mark.slow
 
 Log = Callable[..., list[str]]
 
@@ -47,16 +53,47 @@ def run_task(huey: SqliteHuey, ip: Any) -> Log:
         finally:
             descriptors.stop()
             capture.stop()
-        return printed(huey, results[-1].id)
+        return card(huey, results[-1].id).log.texts()
 
     return run_task
 
 
-def printed(huey: SqliteHuey, task_id: str) -> list[str]:
+def card(huey: SqliteHuey, task_id: str) -> Card:
     board = Board()
     for _, event in huey.events.read():
         board.fold(event)
-    return board.cards[task_id].log.texts()
+    return board.cards[task_id]
+
+
+def test_figures_and_displays_come_from_a_worker_process_too(run_task: Log, huey: Any) -> None:
+    def task() -> None:
+        from matplotlib import pyplot
+
+        handle = display(HTML("first"), display_id=True)
+        pyplot.figure(figsize=(1, 1))
+        pyplot.plot([1, 2])
+        print("drawn")
+        handle.update(HTML("second"))
+
+    assert run_task(task) == ["drawn"]
+    events = [event for _, event in huey.events.read() if event["kind"] == "output"]
+    log = card(huey, events[0]["task"]).log
+    first, second = [entry.bundle for entry in log.entries() if isinstance(entry, Rich)]
+    assert first["text/html"] == "second"
+    assert base64.b64decode(second["image/png"]).startswith(b"\x89PNG")
+
+
+def test_what_a_forked_child_of_a_worker_prints_is_the_tasks(run_task: Log) -> None:
+    def child() -> None:
+        print("from Python")
+        os.system("echo from a shell")  # noqa: S605
+
+    def task() -> None:
+        process = multiprocessing.get_context("fork").Process(target=child)
+        process.start()
+        process.join()
+
+    assert sorted(run_task(task)) == ["from Python", "from a shell"]
 
 
 def test_what_c_and_programs_write_comes_in_order(run_task: Log) -> None:

@@ -15,6 +15,8 @@ from huey_jupyter import Session
 from huey_jupyter.cards import State
 from huey_jupyter.options import CellOptions, parse_cron, parse_when
 
+LINE = "%%huey_task"
+
 
 def test_a_map_runs_the_cell_once_for_each_item(session: Session) -> None:
     session.ip.user_ns["base"] = 100
@@ -66,12 +68,12 @@ def test_a_shared_cell_works_on_the_notebooks_own_names(session: Session) -> Non
 def test_the_same_cell_again_shows_the_run_that_goes_on(session: Session) -> None:
     gate = threading.Event()
     session.ip.user_ns["gate"] = gate
-    first = session.run_cell("gate.wait(10)", "slow")
-    again = session.run_cell("gate.wait(10)", "slow")
-    besides = session.run_cell("gate.wait(10)", "slow", on_rerun="queue")
+    first = session.run_cell("gate.wait(10)", "slow", line=LINE)
+    again = session.run_cell("gate.wait(10)", "slow", line=LINE)
+    besides = session.run_cell("gate.wait(10)", "slow", line=LINE, on_rerun="queue")
     gate.set()
     session.wait()
-    anew = session.run_cell("gate.wait(10)", "slow")
+    anew = session.run_cell("gate.wait(10)", "slow", line=LINE)
 
     assert again is first
     assert len({first.id, besides.id, anew.id}) == 3
@@ -80,9 +82,9 @@ def test_the_same_cell_again_shows_the_run_that_goes_on(session: Session) -> Non
 def test_a_changed_cell_replaces_its_earlier_run(session: Session, monkeypatch: Any) -> None:
     parent = {"metadata": {"cellId": "the cell"}}
     monkeypatch.setattr(session.ip, "get_parent", lambda: parent, raising=False)
-    first = session.run_cell("import time\nwhile True: time.sleep(0.01)", "endless")
+    first = session.run_cell("import time\nwhile True: time.sleep(0.01)", "endless", line=LINE)
     eventually(lambda: session.tasks("running"))
-    second = session.run_cell("'changed'", "short")
+    second = session.run_cell("'changed'", "short", line=LINE)
 
     assert second.get(blocking=True, timeout=10) == "changed"
     eventually(lambda: session.board.card(first.id).state is State.canceled)
@@ -149,7 +151,6 @@ def test_options_that_contradict_each_other_are_refused() -> None:
 
 def test_a_crontab_line_matches_its_minutes() -> None:
 
-
     matches = parse_cron("*/5 9-17 * * *")
     assert matches(datetime.datetime(2030, 1, 1, 9, 10))
     assert not matches(datetime.datetime(2030, 1, 1, 9, 11))
@@ -157,7 +158,6 @@ def test_a_crontab_line_matches_its_minutes() -> None:
 
 
 def test_a_time_of_day_is_the_next_one_to_come() -> None:
-
 
     now = datetime.datetime(2030, 1, 1, 12, 0)
     assert parse_when("17:30", now) == datetime.datetime(2030, 1, 1, 17, 30)

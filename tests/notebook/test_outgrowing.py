@@ -31,9 +31,7 @@ def test_what_waits_moves_to_redis_and_runs_once_each(tmp_path: Path) -> None:
         notebook.run("%huey stop")
         notebook.run(COUNTED)
         notebook.run("waiting = note.map(range(100))")
-        notebook.run(
-            "later = [note.schedule((n,), delay=0.2 + n / 1000) for n in range(100, 120)]"
-        )
+        notebook.run("later = [note.schedule((n,), delay=0.2 + n / 1000) for n in range(100, 120)]")
         with pytest.raises(CellFailed, match="--move"):
             notebook.run(f"%huey use redis:{server.url.partition(':')[2]}")
         notebook.run(f"%huey use {server.url} --move")
@@ -104,5 +102,3 @@ def test_a_lock_among_the_globals_is_named_before_anything_is_sent(tmp_path: Pat
         with pytest.raises(CellFailed, match="guard"):
             notebook.run("guarded()")
         assert "0" in notebook.run("print(huey.pending_count())")
-
-

@@ -97,9 +97,7 @@ def published(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [m for m in messages if m["msg_type"] not in ("status", "execute_input")]
 
 
-def test_whatever_is_shown_ten_messages_a_second_are_enough(
-    kernel: Kernel, tmp_path: Path
-) -> None:
+def test_whatever_is_shown_ten_messages_a_second_are_enough(kernel: Kernel, tmp_path: Path) -> None:
     kernel.run("%load_ext huey_jupyter")
     for source in (GROUP, FLOOD, FAST):
         kernel.run(source)
@@ -163,3 +161,30 @@ def test_nothing_is_sent_when_nothing_is_shown_or_nothing_changes(kernel: Kernel
     kernel.run("for result in results: result.get(blocking=True)")
     kernel.listen(1.5)
     assert published(kernel.listen(1)) == []
+
+
+VIEW = """\
+class Clock:
+    terminal = False
+    def html(self, *, live):
+        return f"<div class='hj'>{time.monotonic()}</div>"
+    def text(self):
+        return "a clock"
+    def bundle(self):
+        return {"text/html": self.html(live=False), "text/plain": self.text()}
+import huey_jupyter, time
+huey_jupyter.current().displays.show_view(Clock())"""
+
+
+def test_a_view_that_is_no_card_is_told_twice_a_second(kernel: Kernel) -> None:
+    kernel.run("%load_ext huey_jupyter")
+    kernel.run(VIEW)
+
+    seen = published(kernel.listen(3))
+
+    assert len(seen) >= 3
+    assert most_in_a_second(seen) <= 3  # the ends of a second count
+    [end] = [
+        m for m in kernel.run("%unload_ext huey_jupyter") if m["msg_type"] == "update_display_data"
+    ]
+    assert end["content"]["data"]["text/plain"] == "a clock"

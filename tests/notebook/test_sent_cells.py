@@ -15,8 +15,9 @@ from waiting import PATIENCE
 from huey.exceptions import TaskException
 from huey_jupyter import envelope
 from huey_jupyter.backends import NotebookHuey
-from huey_jupyter.cells import Snapshot, send_cell, take_made
+from huey_jupyter.cells import Snapshot, compile_cell
 from huey_jupyter.shipping import CannotTravel
+from huey_jupyter.work import Work, take_made
 
 SHELL = """
 from IPython.core.interactiveshell import InteractiveShell
@@ -49,8 +50,9 @@ class Sent:
         self.sender = sender
         names = sender.names
         self.snapshot = Snapshot(names)
-        sent = send_cell(sender.huey.courier, sender.ip, text, "%%huey_task", names)
-        task = sender.huey.sent_cell.s(sent, "the label", retries, retries=retries)
+        cell = compile_cell(sender.ip, text, "%%huey_task")
+        work = Work(cell, self.snapshot, sender.huey.courier)
+        task = sender.huey.cell.s(work, "the label", retries, retries=retries)
         self.result = sender.huey.enqueue(task)
 
     def value(self) -> Any:
@@ -316,6 +318,20 @@ def test_workers_in_this_process_run_sent_cells_too(alone: Sender) -> None:
 
     assert alone.names["k"] == 5
     assert isinstance(alone.names["helper"], FunctionType)
+
+
+def test_a_cell_that_waits_in_memory_moves_along(ip: Any, tmp_path: Path) -> None:
+    huey = NotebookHuey("demo")
+    sender = Sender(ip, huey)
+    sender.run("k = 2\ndef helper(): return k")
+    sent = sender.send("k = 5\nhelper()")
+
+    huey.move_to(f"sqlite:{tmp_path}/queue.db", move=True)
+    with worker_for(huey, tmp_path / "elsewhere"):
+        assert sent.bring_back() == ([], [])
+    assert sent.value() == 5
+    assert sender.names["k"] == 5
+    huey.storage.close()
 
 
 def test_exit_ends_the_cell_and_not_its_worker(sender: Sender) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -531,6 +532,62 @@ def test_a_worker_of_another_python_finds_out_before_it_starts(alone: Notebook, 
 
     say_python(alone.huey)
     check_python(alone.huey)
+
+
+def test_a_module_that_the_worker_lacks_is_told(
+    alone: Notebook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "beside_the_notebook.py").write_text("def helper(): return 1\nclass Given: pass")
+    monkeypatch.syspath_prepend(tmp_path)
+    alone.cell("""
+        import beside_the_notebook
+        from beside_the_notebook import Given
+
+        class P: pass
+
+        @huey.task()
+        def f(): return beside_the_notebook.helper()
+
+        @huey.task()
+        def g(*given): return 1
+    """)
+    results = alone.f(), alone.g(alone.P, alone.Given())
+
+    with worker_for(alone.huey, tmp_path / "elsewhere"):
+        for result in results:
+            with pytest.raises(TaskException, match="no consumer could read"):
+                value(result)
+    for _, reason in alone.huey.set_aside():
+        assert "No module named 'beside_the_notebook': install it" in reason
+
+
+def test_immediate_mode_needs_no_worker(alone: Notebook) -> None:
+    alone.cell("K = 2\n@huey.task()\ndef f(n): return n * K\n@huey.task()\ndef g(n): return f(n)")
+    alone.huey.immediate = True
+
+    assert alone.f(4).get() == 8
+    assert alone.huey.enqueue(alone.f.s(4).then(alone.f)).get() == [8, 16]
+    alone.huey.immediate = False
+
+
+def test_the_notebook_alone_can_keep_the_time_of_its_periodic_tasks(
+    alone: Notebook, tmp_path: Path
+) -> None:
+    alone.cell("""
+        from huey import every
+
+        @huey.periodic_task(every(seconds=0.2))
+        def tick(): huey.put("ticks", (huey.get("ticks", peek=True) or 0) + 1)
+    """)
+    stop = threading.Event()
+    clock = threading.Thread(target=alone.huey.create_consumer().schedule, args=(stop,))
+    with worker_for(alone.huey, tmp_path / "elsewhere"):
+        clock.start()
+        eventually(lambda: (alone.huey.get("ticks", peek=True) or 0) > 2)
+        stop.set()
+        alone.huey.storage.wake_schedule()
+        clock.join(PATIENCE)
+    assert not clock.is_alive()
 
 
 def test_code_that_is_gone_is_told(alone: Notebook) -> None:

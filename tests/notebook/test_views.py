@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from huey_jupyter.cards import Board, Card, Group, State
+from huey_jupyter.hints import HOLDS
 from huey_jupyter.views import (
     ansi,
     card_html,
@@ -422,8 +423,8 @@ def test_a_card_says_first_what_stands_in_its_way():
 
     assert line in Page(html(waits)).text
     assert card_text(waits, NOON).endswith(line)
-    assert words.HOLDS in Page(html(card(hint=words.HOLDS))).text
-    assert words.HOLDS not in Page(html(card(State.done, hint=words.HOLDS))).text
+    assert HOLDS in Page(html(card(hint=HOLDS))).text
+    assert HOLDS not in Page(html(card(State.done, hint=HOLDS))).text
 
 
 def test_a_card_says_what_travels_along():
@@ -626,12 +627,13 @@ def test_the_bar_of_a_group_is_stacked_by_state():
 
 
 def test_a_group_has_a_square_a_task():
-    shown = group(State.done, State.failed, duration=1.2)
+    shown = group(State.done, State.failed, duration=1.2, error="ValueError: bad")
     live, static = (Page(group_html(*shown, now=NOON, live=live)) for live in (True, False))
 
     assert live.all("data-squares") == ["f1.2 s|g1.2 s"]
     assert '"f": ["good", "\\u2713", "done"]' in live.all("data-legend")[0]
     assert "task 1 · done · 1.2 s" in static.all("title")
+    assert "task 2 · failed · 1.2 s · ValueError: bad" in static.all("title")
     assert "✓✗" in static.text
 
 

@@ -71,6 +71,7 @@ const model = {{
   send: (message) => sent.push(message),
 }};
 window.listeners = listeners;
+window.heard = heard;
 window.show = (html, pictures = {{}}) => {{
   Object.assign(traits, {{ html, pictures }});
   listeners.forEach((f) => f());
@@ -139,6 +140,28 @@ def test_a_click_is_sent_and_the_button_waits_for_news(page):
     show(page, running(done=11))
     assert button.inner_text() == "Cancel"
     assert button.get_attribute("aria-disabled") is None
+
+
+@pytest.mark.browser
+def test_a_button_that_nobody_heard_says_when_it_will_act(page):
+    page.evaluate("hueyJupyter.hubs.set('hub', {isHere: true})")  # who would tell that it was heard
+    show(page, running())
+    button = page.locator("[data-verb=cancel]")
+    button.click()
+    assert button.inner_text() == "asked…"
+
+    page.wait_for_function(
+        "() => document.querySelector('[data-verb]').textContent.startsWith('will act')",
+        timeout=5_000,
+    )
+    show(page, running(done=12))
+
+    assert button.inner_text() == "will act when the running cell ends"
+    assert button.get_attribute("aria-label") == "Cancel fit: will act when the running cell ends"
+    page.evaluate("heard('cancel', 'a3f9')")
+    assert button.inner_text() == "Cancel"
+    assert button.get_attribute("aria-label") == "Cancel fit"
+    assert button.get_attribute("aria-busy") is None
 
 
 @pytest.mark.browser
@@ -289,7 +312,12 @@ def test_the_squares_of_a_group_are_one_stop_and_tell_what_they_are(page):
     page.evaluate("html => show(html)", shown())
     assert told.inner_text() == "task 2 · done · 1.2 s"
     assert page.evaluate("document.activeElement.title") == "task 2 · done · 1.2 s"
-    assert page.evaluate("sent") == []
+    assert page.evaluate("sent") == [{"verb": "pick", "task": "g#2"}]
+
+    board.pick("g#2")
+    page.evaluate("html => show(html)", shown())
+    assert told.is_hidden()
+    assert page.locator("[data-about]").is_visible()
 
 
 @pytest.mark.browser

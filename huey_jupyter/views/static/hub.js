@@ -161,7 +161,7 @@ function offer(element, wanted, own, send) {
   old?.remove();
   if (!wanted.length) return;
   const row = document.createElement("span");
-  row.className = "hj-acts";
+  row.className = "hj-offers";
   row.dataset.offers = code;
   row.dataset.lmSuppressShortcuts = "true";
   for (const [verb, label] of wanted) row.append(newButton(element, verb, label));

@@ -52,7 +52,7 @@ function mount(parent, send) {
     const button = event.target.closest("button");
     if (!button) return;
     if (button.dataset.verb) ask(button, send);
-    else pick(root, button);
+    else pick(root, button, send);
   };
 
   root.addEventListener("click", click);
@@ -111,11 +111,10 @@ function markAsked(button) {
 }
 
 async function copyTraceback(button) {
-  const folds = [...button.closest(".hj").querySelectorAll("details")];
-  const fold = folds.find((one) => one.querySelector("summary")?.textContent.trim() === "traceback");
+  const traceback = button.closest(".hj").querySelector(".hj-traceback pre");
   const label = button.textContent;
   try {
-    await navigator.clipboard.writeText(fold?.querySelector("pre")?.textContent ?? "");
+    await navigator.clipboard.writeText(traceback?.textContent ?? "");
     button.textContent = "copied";
   } catch {
     button.textContent = "the browser does not let me copy";
@@ -245,18 +244,23 @@ function newSquare(index) {
   return square;
 }
 
-function pick(root, square) {
+// What is known of the chosen square is shown at once; Python tells the rest, and forgets it when asked again.
+function pick(root, square, send) {
   const old = root.querySelector("[aria-pressed=true]");
   old?.setAttribute("aria-pressed", "false");
   if (old !== square) square.setAttribute("aria-pressed", "true");
   showPicked(root);
+  const group = square.closest("[data-task]").dataset.task;
+  const number = [...square.parentElement.children].indexOf(square) + 1;
+  send({ verb: "pick", task: `${group}#${number}` });
 }
 
 function showPicked(root) {
   const line = root.querySelector("[data-picked]");
   if (!line) return;
   const square = root.querySelector("[aria-pressed=true]");
-  line.hidden = !square;
+  const number = square ? [...square.parentElement.children].indexOf(square) + 1 : 0;
+  line.hidden = !square || !!root.querySelector(`[data-about="${number}"]`);
   const text = square ? square.title : "";
   if (line.textContent !== text) line.textContent = text;
 }
