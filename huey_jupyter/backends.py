@@ -92,50 +92,57 @@ class NotebookHuey(Huey):
         url = parse_url(url)
         if url == self.url:
             return Moved(self.place, cursor=self.storage.last_event())
-        self._check_move(move, leave)
+        if move and leave:
+            raise ConfigurationError("either --move or --leave: tasks cannot do both")
         storage = open_storage(url, self.name)
         try:
-            freight = self._load(url, storage, leave)
-            freight.deliver()
+            _try_out(storage, url)
+            freight = self._load(url, storage, move, leave)
+            if freight is not None:
+                freight.deliver()
         except BaseException:
             storage.close()
             raise
+        old = self.storage
         self._settle(url, storage)
-        freight.clear()
-        freight.old.close()
+        if freight is not None:
+            freight.clear()
+        old.close()
         cursor = storage.last_event()
+        if freight is None:
+            return Moved(self.place, cursor=cursor)
         if leave:
             return Moved(self.place, 0, 0, freight.results, freight.tasks, cursor)
         counts = (len(freight.pending), len(freight.scheduled), freight.results)
         return Moved(self.place, *counts, cursor=cursor)
 
-    def _check_move(self, move: bool, leave: bool) -> None:
-        if move and leave:
-            raise ConfigurationError("either --move or --leave: tasks cannot do both")
+    def _load(self, url: str, storage: BaseStorage, move: bool, leave: bool) -> Freight | None:
+        """Make everything ready; None if it is to be left in a place that cannot be reached."""
+        serializer = self._serializer_for(url)
+        try:
+            self._check_move(move or leave)
+            return Freight(self, self.courier, storage, serializer, leave=leave)
+        except UnreadableMessage as error:
+            why = f"nothing was moved: a message cannot be read: {error}"
+            raise ConfigurationError(why) from error
+        except Exception as error:
+            if not self.storage.is_outage(error):
+                raise
+            if leave:
+                return None
+            why = f"{self.place} cannot be reached ({error}): --leave goes on without what is there"
+            raise ConfigurationError(why) from error
+
+    def _check_move(self, said: bool) -> None:
+        """Refuse to move while somebody works, or tasks wait of which nothing was said."""
         self.storage.recover()
         if self.consumers or self.storage.workers() or self.storage.inflight():
             raise ConfigurationError(f"workers are at work in {self.place}: stop them first")
         waiting, scheduled = len(self), self.scheduled_count()
-        if waiting + scheduled and not (move or leave):
+        if waiting + scheduled and not said:
             raise ConfigurationError(
                 f"in {self.place} tasks wait: {waiting} to be run and {scheduled} for their time: "
                 f"--move takes them along, --leave leaves them"
-            )
-
-    def _load(self, url: str, storage: BaseStorage, leave: bool) -> Freight:
-        """Make everything ready for a new place that can be used."""
-        try:
-            storage.queue_size()
-        except ConfigurationError:
-            raise
-        except Exception as error:
-            raise ConfigurationError(f"{masked(url)} cannot be used: {error}") from error
-        serializer = self._serializer_for(url)
-        try:
-            return Freight(self, self.courier, storage, serializer, leave=leave)
-        except UnreadableMessage as error:
-            raise ConfigurationError(f"nothing was moved: a message cannot be read: {error}") from (
-                error
             )
 
     def _settle(self, url: str, storage: BaseStorage) -> None:
@@ -192,6 +199,16 @@ class NotebookHuey(Huey):
         else:
             task.message_name = type(task).message_name
             task.carries = ""
+
+
+def _try_out(storage: BaseStorage, url: str) -> None:
+    """Refuse a place that cannot be used."""
+    try:
+        storage.queue_size()
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        raise ConfigurationError(f"{masked(url)} cannot be used: {error}") from error
 
 
 def open_storage(url: str, name: str) -> BaseStorage:

@@ -56,7 +56,7 @@ def argument(*names: str, **options: Any) -> Argument:
     return Argument(names, options)
 
 
-# -- what they do -----------------------------------------------------------------------------------
+# -- what they do ---------------------------------------------------------------------------------
 
 
 def _status(session: Session, options: argparse.Namespace) -> Any:
@@ -139,6 +139,19 @@ def _dashboard(session: Session, options: argparse.Namespace) -> Any:
     session.dashboard()
 
 
+def _step(session: Session, options: argparse.Namespace) -> Any:
+    session.step()
+    return _status(session, options)
+
+
+def _slow(session: Session, options: argparse.Namespace) -> Any:
+    session.lesson.slow(options.seconds)
+
+
+def _fail(session: Session, options: argparse.Namespace) -> Any:
+    session.lesson.fail(options.share)
+
+
 def _export(session: Session, options: argparse.Namespace) -> Any:
     return session.export(options.file, force=options.force)
 
@@ -160,7 +173,7 @@ def _tasks(count: int) -> str:
     return f"{count:,} task" if count == 1 else f"{count:,} tasks"
 
 
-# -- the table --------------------------------------------------------------------------------------
+# -- the table ------------------------------------------------------------------------------------
 
 COUNT = argument("-w", "--workers", type=int, metavar="N", help="how many tasks run at once")
 KIND = argument(
@@ -216,6 +229,18 @@ COMMANDS: Final[dict[str, Command]] = {
     ),
     "clear": Command("Forget the tasks that are over, and their values.", (), _clear),
     "dashboard": Command("Show workers, queue and schedule as they go.", (), _dashboard),
+    "lanes": Command("The same as dashboard.", (), _dashboard),
+    "step": Command("For lessons: pause, and have one task begun.", (), _step),
+    "slow": Command(
+        "For lessons: have each task wait before it begins.",
+        (argument("seconds", type=float, metavar="SECONDS", help="how long; 0 ends that"),),
+        _slow,
+    ),
+    "fail": Command(
+        "For lessons: have some tasks fail.",
+        (argument("share", type=float, metavar="SHARE", help="how many, 0 to 1; 0 ends that"),),
+        _fail,
+    ),
     "export": Command(
         "Write the notebook's task functions as a module for huey_consumer.",
         (
@@ -233,7 +258,7 @@ COMMANDS: Final[dict[str, Command]] = {
 }
 
 
-# -- reading a line -----------------------------------------------------------------------------------
+# -- reading a line -------------------------------------------------------------------------------
 
 
 class _Parser(argparse.ArgumentParser):
@@ -283,7 +308,7 @@ def manual() -> str:
     return "\n".join(lines)
 
 
-# -- completing ---------------------------------------------------------------------------------------
+# -- completing -----------------------------------------------------------------------------------
 
 
 def complete(session: Session, words: list[str]) -> list[str]:

@@ -50,7 +50,8 @@ class Completion:
             "--export": lambda: ["auto", "none"],
             "--after": self._results,
         }
-        return _fitting(offers.get(before, lambda: FLAGS)(), event.symbol)
+        found = offers[before]() if before in offers else FLAGS
+        return _fitting(found, event.symbol)
 
     def _results(self) -> list[str]:
         names = self.ip.user_ns.items()

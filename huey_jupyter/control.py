@@ -63,15 +63,15 @@ class Control:
         while len(self._failed) > FAILED_KEPT:
             del self._failed[next(iter(self._failed))]
 
-    # -- verbs --------------------------------------------------------------------------------------
+    # -- verbs ------------------------------------------------------------------------------------
 
     def verbs(self, card: Card) -> frozenset[str]:
         """Return what can be done with a task now."""
         if card.state is State.stopping:
             return frozenset({"kill"} if self._can_kill() else ())
         if card.terminal:
-            again = {"run_again", "retry"} if self._can_run_again(card.id) else set()
-            return frozenset(again | ({"copy"} if card.traceback else set()))
+            again = ("run_again", "retry") if self._can_run_again(card.id) else ()
+            return frozenset((*again, "copy", "take"))
         if card.asked is not None:
             return frozenset()
         return frozenset({"cancel", "run_now", "retry_now", "give_up"})
@@ -118,6 +118,7 @@ class Control:
             **dict.fromkeys(("run_now", "retry_now"), self.run_now),
             **dict.fromkeys(("run_again", "retry", "retry_failed"), self.run_again),
             "kill": self.kill,
+            "take": self.handing.take,
         }
         done = 0
         for task_id in list(ids):
@@ -137,7 +138,7 @@ class Control:
             cards = self.board.members(group)
         return [card.id for card in cards if is_meant(verb, card)]
 
-    # -- within ---------------------------------------------------------------------------------------
+    # -- within -----------------------------------------------------------------------------------
 
     def _can_kill(self) -> bool:
         return self.workers is not None and self.workers.kind == "process"

@@ -1,4 +1,4 @@
-"""What a card cannot know of itself: its place in the queue, that nobody works, who is in the way."""
+"""What a card cannot know of itself: its place in the queue, and what stands in its way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``%%huey_task``, ``%%huey_map`` and ``%huey``: one line in a cell to one method of the session."""
+"""``%%huey_task``, ``%%huey_map``, ``%huey``: one line in a cell to one call of the session."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ from huey_jupyter.display import Displays
 from huey_jupyter.export import export
 from huey_jupyter.handing import Handing, Source
 from huey_jupyter.lag import Heartbeat
+from huey_jupyter.lesson import Lesson
 from huey_jupyter.options import CellOptions
 from huey_jupyter.outputs import DashboardView
 from huey_jupyter.outside import Outside
@@ -79,10 +80,11 @@ class Session:
         self.pulse = hints.Pulse(self._refresh_hints)
         self.reprs = Reprs(ip, self.show, self.describe)
         self._storyteller = Storyteller(ip)
+        self.lesson = Lesson(self.huey)
         self.remembered = Remembered(ip, self.huey.name)
         self._hire(Threads(self.huey, workers))
 
-    # -- beginning and end ----------------------------------------------------------------------
+    # -- beginning and end ------------------------------------------------------------------------
 
     def open(self) -> None:
         """Start the workers and begin to show what they do."""
@@ -113,13 +115,14 @@ class Session:
         if not self.huey.durable:
             self._lose("the extension was unloaded, and the queue in memory ended with it")
         self.displays.close()
+        self.lesson.end()
         self.ip.events.unregister("post_run_cell", self._after_cell)
         self.ip.events.unregister("pre_run_cell", self._before_cell)
         self.huey.unregister_post_execute("huey_jupyter")
         self.reprs.stop()
         self.capture.stop()
 
-    # -- handing over ---------------------------------------------------------------------------
+    # -- handing over -----------------------------------------------------------------------------
 
     def run_cell(self, source: str, name: str = "", *, line: str = "", **options: Any) -> Any:
         """Hand a cell's source to the queue and show its card; return its result.
@@ -174,7 +177,7 @@ class Session:
             self.show(results)
         return results
 
-    # -- showing --------------------------------------------------------------------------------
+    # -- showing ----------------------------------------------------------------------------------
 
     def show(self, result: Result[Any] | ResultGroup[Any]) -> None:
         """Show the card of a result, or the grid of a group, under the running cell.
@@ -257,7 +260,7 @@ class Session:
         with self.lock:
             return self.board.forget(over)
 
-    # -- waiting and stopping -------------------------------------------------------------------
+    # -- waiting and stopping ---------------------------------------------------------------------
 
     def wait(self, *task_ids: str) -> bool:
         """Wait until tasks have ended, or all that are not scheduled for later.
@@ -345,7 +348,16 @@ class Session:
         """Have paused workers go on."""
         self.workers.resume()
 
-    # -- other queues -------------------------------------------------------------------------------
+    def step(self) -> None:
+        """Have paused workers begin one task, and then pause again; for workers in this kernel.
+
+        :raises ConfigurationError: if they are elsewhere.
+        """
+        if not isinstance(self.workers, Threads):
+            raise ConfigurationError("%huey step is for workers in this kernel")
+        self.workers.step()
+
+    # -- other queues -----------------------------------------------------------------------------
 
     def use(self, where: str, *, move: bool = False, leave: bool = False) -> None:
         """Keep the queue somewhere else from now on; task functions come along.
@@ -457,7 +469,7 @@ class Session:
         """Return what works here and what does not, to be displayed."""
         return doctor.Report(doctor.diagnose(self, self.ip))
 
-    # -- within ---------------------------------------------------------------------------------
+    # -- within -----------------------------------------------------------------------------------
 
     @property
     def _number(self) -> int:

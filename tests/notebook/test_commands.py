@@ -63,6 +63,34 @@ def test_a_pause_ends_what_runs_and_begins_nothing(loaded: Any) -> None:
     assert result.get(blocking=True, timeout=10) == 42
 
 
+def test_a_lesson_goes_step_by_step(loaded: Any) -> None:
+    answer(loaded, "pause")
+    results = [session().run_cell(f"{n}") for n in range(3)]
+    for n in range(3):
+        answer(loaded, "step")
+        assert results[n].get(blocking=True, timeout=10) == n
+        assert [result.is_ready() for result in results] == [m <= n for m in range(3)]
+    answer(loaded, "resume")
+
+
+def test_in_a_lesson_tasks_are_slow_or_fail(loaded: Any) -> None:
+    answer(loaded, "slow 0.2")
+    result = session().run_cell("'late'")
+    assert result.get() is None
+    assert result.get(blocking=True, timeout=10) == "late"
+    card = session().board.card(result.id)
+    eventually(lambda: session().tasks("done"))
+    assert card.seconds is not None
+    assert card.seconds >= 0.2
+    answer(loaded, "slow 0")
+    answer(loaded, "fail 1")
+    unlucky = session().run_cell("'never'")
+    session().wait()
+    assert "chosen to fail" in session().board.card(unlucky.id).error
+    answer(loaded, "fail 0")
+    assert session().run_cell("'well'").get(blocking=True, timeout=10) == "well"
+
+
 def test_tasks_are_listed_shown_and_logged(loaded: Any) -> None:
     result = session().run_cell("print('hello from it'); 7 * 6", "seven")
     session().wait()
@@ -123,6 +151,8 @@ def test_settings_hold_for_the_cells_that_follow(loaded: Any) -> None:
         ("tasks sleeping", "no state is called"),
         ("show zzzz", "no task with an id"),
         ("cancel", "required: ID|all"),
+        ("fail 2", "share from 0 to 1"),
+        ("slow -1", "seconds from 0"),
         ("config colour=red", "KEY=VALUE"),
         ("config retries=-3", "not negative"),
         ("log 'unclosed", "No closing quotation"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,15 +26,23 @@ def runs_of(folder: Path) -> list[int]:
     return sorted(int(path.name.partition("-")[0]) for path in (folder / "runs").iterdir())
 
 
-def test_what_waits_moves_to_redis_and_runs_once_each(tmp_path: Path) -> None:
-    with RedisServer() as server, kernel(tmp_path) as notebook:
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    started = RedisServer()
+    yield started
+    started.end()
+
+
+@pytest.mark.server
+def test_what_waits_moves_to_redis_and_runs_once_each(tmp_path: Path, server: RedisServer) -> None:
+    with kernel(tmp_path) as notebook:
         notebook.run("%load_ext huey_jupyter")
         notebook.run("%huey stop")
         notebook.run(COUNTED)
         notebook.run("waiting = note.map(range(100))")
         notebook.run("later = [note.schedule((n,), delay=0.2 + n / 1000) for n in range(100, 120)]")
         with pytest.raises(CellFailed, match="--move"):
-            notebook.run(f"%huey use redis:{server.url.partition(':')[2]}")
+            notebook.run(f"%huey use {server.url}")
         notebook.run(f"%huey use {server.url} --move")
         notebook.run("%huey start")
         got = notebook.run("print(waiting.get(blocking=True, timeout=30) == list(range(100)))")
