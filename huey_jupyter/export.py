@@ -145,7 +145,7 @@ def _text(needs: Belongings, known: Sequence[Statement], own: Any, left_out: int
     parts = []
     if left_out:
         cells = _count(left_out, "cell")
-        parts.append(f"# Left out: {cells} under %%huey_task, which made no functions of tasks.\n")
+        parts.append(f"# Left out: {cells} under %%huey_task: a cell is no function.\n")
     parts.append("from __future__ import annotations\n" if future else "")
     parts.append(import_lines(needs, known, own.imports))
     parts.append(own.text)

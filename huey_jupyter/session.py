@@ -629,12 +629,12 @@ class Session:
 
     def _before_cell(self, info: Any) -> None:
         self.handing.bring_back()
-        self.displays.settle()
+        self.displays.begin_cell()
 
     def _after_cell(self, result: Any) -> None:
         """Show the ends of tasks before the cell's own end: some front ends listen no longer."""
         self.handing.bring_back()
-        self.displays.settle()
+        self.displays.end_cell()
 
     def _lose(self, why: str) -> None:
         """End what nobody will run any more, for cards and for callers that wait."""
