@@ -15,11 +15,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from huey import Huey
 from huey.exceptions import ConfigurationError
 from huey_jupyter.backends import NotebookHuey
 from huey_jupyter.envelope import PYTHON
 from huey_jupyter.tied import Order
+from huey_jupyter.timetable import Timetable
 
 START_PATIENCE = 10.0  # seconds that a process has to say that it is ready
 ANSWER_PATIENCE = 5.0  # seconds for its answer to a word
@@ -88,7 +88,7 @@ class Outside:
                 "workers outside the kernel cannot see a queue in memory: "
                 "write %huey use sqlite first"
             )
-        self._retire()
+        self._timetable.stop()
         self._bury()
         try:
             self._line = self._launch()
@@ -101,7 +101,7 @@ class Outside:
         self.huey.reach.append(self._cancel_there)
 
     def stop(self, graceful: bool = False) -> bool:
-        self._retire()
+        self._timetable.stop()
         if self._process is None:
             return True
         self._ask("stop", graceful)
@@ -118,11 +118,11 @@ class Outside:
         if not self.detach:
             self.stop()
             return
-        self._retire()
+        self._timetable.stop()
         if self._line is not None and self._process is not None:
             self._line.close()
             _let_go.append(self._process)
-        self._process = self._line = self.log = None
+        self._forget()
 
     def cancel(self, task_id: str) -> bool:
         return self.huey.cancel(task_id)
@@ -154,12 +154,6 @@ class Outside:
 
     def _cancel_there(self, task_id: str) -> bool:
         return bool(self._ask("cancel", task_id))
-
-    def _retire(self) -> None:
-        """Do nothing more for workers that end, or that go on alone."""
-        self._timetable.stop()
-        with contextlib.suppress(ValueError):
-            self.huey.reach.remove(self._cancel_there)
 
     def _launch(self) -> Line:
         """Start the process and give it its order, which may hold a password, by a socket."""
@@ -236,6 +230,11 @@ class Outside:
             self._line.close()
         if self.log is not None:
             self.log.unlink(missing_ok=True)
+        self._forget()
+
+    def _forget(self) -> None:
+        with contextlib.suppress(ValueError):
+            self.huey.reach.remove(self._cancel_there)
         self._process = self._line = self.log = None
 
     def _obituary(self, code: int) -> str:
@@ -281,32 +280,3 @@ class Line:
 
     def close(self) -> None:
         self.connection.close()
-
-
-class Timetable:
-    """Enqueues the periodic tasks that the notebook has defined, which no other process knows.
-
-    :param huey: whose.
-    """
-
-    def __init__(self, huey: Huey) -> None:
-        self.huey = huey
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Begin, in a thread."""
-        self._stop = threading.Event()
-        consumer = self.huey.create_consumer()  # never started: it is its scheduler that works
-        self._thread = threading.Thread(
-            target=consumer.schedule, args=(self._stop,), name="huey timetable", daemon=True
-        )
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread."""
-        thread, self._thread = self._thread, None
-        self._stop.set()
-        while thread is not None and thread.is_alive():
-            self.huey.storage.wake_schedule()
-            thread.join(TICK)

@@ -340,6 +340,7 @@ def test_a_graceful_stop_lets_a_task_end_which_can_still_be_cancelled(notebook, 
     has_begun(notebook, "second")
     stop = threading.Thread(target=lambda: workers.stop(graceful=True))
     stop.start()
+    eventually(lambda: not workers._timetable._thread)
 
     assert workers.cancel(second.id)
     notebook.folder.joinpath("go on").touch()
@@ -408,6 +409,7 @@ def test_detached_workers_that_are_let_go_go_on(notebook, outside):
     workers.let_go()
 
     assert not workers.running
+    assert notebook.huey.reach == []
     assert value(notebook.pid()) in descendants(pid)
     os.kill(pid, signal.SIGTERM)
     eventually(lambda: not is_alive(pid))
