@@ -348,6 +348,15 @@ def test_a_password_is_taken_from_the_environment(url: str, public: str) -> None
     assert without_password(public) == (public, False)
 
 
+def test_its_queue_is_never_the_notebooks(notebook: Any) -> None:
+    notebook.user_ns["huey"] = MemoryHuey("tasks")
+    run(notebook, "@huey.task()\ndef work(): return 1")
+    own = notebook.user_ns["huey"]
+    module = export_module(notebook.user_ns, own, history(notebook), "sqlite:/app/huey.db")
+
+    assert 'huey = SqliteHuey("tasks-module", ' in module.text
+
+
 def test_a_name_that_the_notebook_has_taken_is_not_hidden() -> None:
     made = huey_statement(["q", "huey"], "memory", "tasks", "/app", {"os": 1, "SqliteHuey": 2})
 
