@@ -32,6 +32,7 @@ from huey_jupyter.overview import Facts, Overview, overview
 from huey_jupyter.remembered import Remembered
 from huey_jupyter.reprs import Reprs, Storyteller
 from huey_jupyter.views import card_text, group_text
+from huey_jupyter.views.words import plural
 from huey_jupyter.watch import Watcher
 from huey_jupyter.workers import Threads
 
@@ -83,6 +84,7 @@ class Session:
         self._storyteller = Storyteller(ip)
         self.lesson = Lesson(self.huey)
         self.remembered = Remembered(ip, self.huey.name)
+        self._left: set[str] = set()  # places where tasks were left
         self._hire(Threads(self.huey, workers))
 
     # -- beginning and end ------------------------------------------------------------------------
@@ -233,7 +235,7 @@ class Session:
             if self.huey.durable
             else "memory: the queue ends with the kernel",
             "lag": self.heartbeat.lag,
-            "note": self.workers.failure,
+            "note": self.workers.failure or self._helpers(),
         }
 
     def tasks(self, state: str = "") -> list[Card]:
@@ -319,8 +321,11 @@ class Session:
         """
         kind = kind or self.workers.kind
         count = workers or self.workers.count
+        if kind == "process":
+            self._check_processes(self.huey.is_borrowed)
         if kind == "process" and not self.huey.durable:
             self.use("sqlite", move=True)
+            self.displays.say(f"processes cannot see memory: the queue is in {self.huey.place} now")
         if kind == self.workers.kind and self.workers.running and not detach:
             self.workers.set_count(count)
             self.workers.resume()
@@ -335,6 +340,7 @@ class Session:
     def stop(self) -> None:
         """Stop the workers; what runs is interrupted and goes back to the queue."""
         self.workers.stop()
+        self._put_back()
 
     def restart(self) -> None:
         """Stop the workers once what runs has ended, and start fresh ones."""
@@ -385,7 +391,9 @@ class Session:
             raise ConfigurationError(
                 "worker processes cannot see a queue in memory: %huey start -k thread first"
             )
-        was_running = self.workers.running
+        if self.workers.kind == "process":
+            self._check_processes(theirs is not None)
+        was_running, before, place = self.workers.running, self.huey.url, self.huey.place
         self.workers.stop(graceful=move)
         try:
             if leave and not self.huey.durable:
@@ -396,6 +404,11 @@ class Session:
             else:
                 self.huey.adopt(theirs, move=move, leave=leave)
             self.watcher.follow_on()
+            if leave and before != "memory":
+                self._leave(before, place)
+            if url in self._left:
+                self._left.remove(url)
+                self.watcher.read_all()
         finally:
             if was_running:
                 self.workers.start()
@@ -513,6 +526,40 @@ class Session:
         """Have these workers from now on."""
         self.workers = self.control.workers = workers
 
+    def _check_processes(self, borrowed: bool) -> None:
+        """Refuse worker processes for a queue that they could not find.
+
+        :param borrowed: whether the queue is that of a Huey of the user's.
+        """
+        if borrowed:
+            raise ConfigurationError(
+                "worker processes know nothing of a Huey that the notebook has made: use "
+                "%huey start -k thread, or run huey_consumer on its module"
+            )
+
+    def _leave(self, url: str, place: str) -> None:
+        """Have cards say of tasks that were left in a place that they are there."""
+        self._left.add(url)
+        why, now = f"left in {place}: %huey use goes back there", time.time()
+        with self.lock:
+            left = [card for card in self.board.cards.values() if not card.terminal]
+            for card in left:
+                at = now if card.started else card.created or now  # its events will be read again
+                self.board.fold({"kind": "lost", "task": card.id, "at": at, "error": why})
+
+    def _put_back(self) -> None:
+        """Have what was running in a worker that had to be killed wait again; cards say so."""
+        running = {
+            card.id for card in self.tasks() if card.state in (State.running, State.stopping)
+        }
+        if not running or not self.huey.durable:
+            return
+        self.huey.storage.recover()
+        for task in self.huey.pending():
+            if task.id in running:
+                self.huey.storage.append_events(self.huey.events.of("interrupted", task))
+        self.watcher.catch_up()
+
     def _need_processes(self) -> None:
         """Have worker processes, for a cell that must not be in this kernel's way."""
         if self.workers.kind != "process":
@@ -620,8 +667,20 @@ class Session:
     def _catch_up(self) -> None:
         self.watcher.catch_up()
 
+    def _helpers(self) -> str:
+        """Say how many workers somebody else has started, where the session has none."""
+        if self.workers.running or not self.huey.durable:
+            return ""
+        try:
+            count = len(self.huey.workers())
+        except Exception as error:
+            if not self.huey.storage.is_outage(error):
+                raise
+            return ""
+        return f"{plural(count, 'worker')} of somebody else at work" if count else ""
+
     def _refresh_hints(self) -> None:
-        idle = "" if self.workers.running else hints.NO_WORKER
+        idle = "" if self.workers.running or self._helpers() else hints.NO_WORKER
         idle = hints.PAUSED if self.workers.running and self.workers.paused else idle
         lags = self.heartbeat.high_for(hints.LAG) >= hints.PATIENCE
         with self.lock:
