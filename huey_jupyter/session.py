@@ -24,6 +24,7 @@ from huey_jupyter.display import Displays
 from huey_jupyter.export import export
 from huey_jupyter.handing import Handing, Source
 from huey_jupyter.lag import Heartbeat
+from huey_jupyter.leftovers import sweep
 from huey_jupyter.lesson import Lesson
 from huey_jupyter.options import CellOptions
 from huey_jupyter.outputs import DashboardView
@@ -255,11 +256,14 @@ class Session:
     def clear(self) -> int:
         """Forget the tasks that are over, and the values that they left; return how many.
 
-        What is shown stays.
+        What is shown stays. Code goes too that was sent for tasks, if none needs it any more.
         """
-        over = [card.id for card in self.tasks() if card.terminal]
+        self.handing.bring_back()
+        cards = self.tasks()
+        over = [card.id for card in cards if card.terminal]
         for task_id in over:
             self.huey.storage.pop_data(task_id)
+        sweep(self.huey.storage, {card.id for card in cards if not card.terminal})
         with self.lock:
             return self.board.forget(over)
 

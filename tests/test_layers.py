@@ -39,7 +39,7 @@ NOTEBOOK = """
     replaced arrivals pipes streams forks offspring figures bars capture descriptors
     views.*
     reprs budget outputs publisher display watch lag
-    envelope baggage needs pickles shipping cells work moving
+    envelope baggage needs pickles shipping cells work moving leftovers
     sources plain portable belongings imports module_huey export
     backends
     worker tied timetable workers outside

@@ -189,3 +189,16 @@ def test_a_map_sends_what_its_tasks_have_in_common_once(
     assert "True" in got
     with server.client() as client:
         assert client.info("stats")["total_net_input_bytes"] < 20_000_000
+
+
+def test_a_cell_that_waits_for_another_has_the_names_that_it_made_elsewhere(
+    tmp_path: Path,
+) -> None:
+    with kernel(tmp_path) as notebook:
+        notebook.run("%load_ext huey_jupyter")
+        notebook.run("%huey start -k process")
+        notebook.run("%%huey_task -o first\nimport time\ntime.sleep(0.3)\nmade = 11")
+        notebook.run("%%huey_task -o second --after first\nmade + 1")
+        got = notebook.run("print(second.get(blocking=True, timeout=30))")
+        assert "12" in got
+        assert "11" in notebook.run("print(made)")
