@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
 
@@ -236,7 +237,7 @@ class Session:
             if self.huey.durable
             else "memory: the queue ends with the kernel",
             "lag": self.heartbeat.lag,
-            "note": self.workers.failure or self._helpers(),
+            "note": self._outage() or self.workers.failure or self._helpers(),
         }
 
     def tasks(self, state: str = "") -> list[Card]:
@@ -386,6 +387,8 @@ class Session:
         if url == self.huey.url:
             return
         running = [card for card in self.tasks() if card.state in (State.running, State.stopping)]
+        if self._outage() and not leave:
+            raise ConfigurationError(f"{self._outage()}: --leave goes on without what is there")
         if running and not (move or leave):
             raise ConfigurationError(
                 f"{len(running)} tasks are running: wait for them, or say --move (they end "
@@ -558,10 +561,11 @@ class Session:
         }
         if not running or not self.huey.durable:
             return
-        self.huey.storage.recover()
-        for task in self.huey.pending():
-            if task.id in running:
-                self.huey.storage.append_events(self.huey.events.of("interrupted", task))
+        with self._past_outages():
+            self.huey.storage.recover()
+            for task in self.huey.pending():
+                if task.id in running:
+                    self.huey.storage.append_events(self.huey.events.of("interrupted", task))
         self.watcher.catch_up()
 
     def _need_processes(self) -> None:
@@ -671,16 +675,17 @@ class Session:
     def _catch_up(self) -> None:
         self.watcher.catch_up()
 
+    def _outage(self) -> str:
+        why = self.watcher.outage
+        return f"{self.huey.place} cannot be reached: {why}" if why else ""
+
     def _helpers(self) -> str:
         """Say how many workers somebody else has started, where the session has none."""
         if self.workers.running or not self.huey.durable:
             return ""
-        try:
+        count = 0
+        with self._past_outages():
             count = len(self.huey.workers())
-        except Exception as error:
-            if not self.huey.storage.is_outage(error):
-                raise
-            return ""
         return f"{plural(count, 'worker')} of somebody else at work" if count else ""
 
     def _refresh_hints(self) -> None:
@@ -690,13 +695,24 @@ class Session:
         with self.lock:
             hints.refresh(self.board, idle, lags)
 
+    @contextlib.contextmanager
+    def _past_outages(self) -> Iterator[None]:
+        """Go on if the storage cannot be reached: the same is done again later, or elsewhere."""
+        try:
+            yield
+        except Exception as error:
+            if not self.huey.storage.is_outage(error):
+                raise
+
     def _before_cell(self, info: Any) -> None:
-        self.handing.bring_back()
+        with self._past_outages():
+            self.handing.bring_back()
         self.displays.begin_cell()
 
     def _after_cell(self, result: Any) -> None:
         """Show the ends of tasks before the cell's own end: some front ends listen no longer."""
-        self.handing.bring_back()
+        with self._past_outages():
+            self.handing.bring_back()
         self.displays.end_cell()
 
     def _lose(self, why: str) -> None:
