@@ -413,7 +413,7 @@ def test_detached_workers_that_are_let_go_go_on(notebook, outside):
     assert value(notebook.pid()) in descendants(pid)
     os.kill(pid, signal.SIGTERM)
     eventually(lambda: not is_alive(pid))
-    log.unlink()
+    assert not log.exists()
 
 
 # --- workers that cannot start ---------------------------------------------------------------
@@ -546,7 +546,7 @@ def test_detached_workers_outlive_their_kernel(notebook, kernel):
     assert is_alive(pid)
     os.kill(pid, signal.SIGTERM)
     eventually(lambda: not is_alive(pid))
-    log.unlink()
+    assert not log.exists()
 
 
 IN_A_KERNEL = """
