@@ -118,3 +118,18 @@ def test_clearing_a_session_sweeps_its_storage(session: Session, tmp_path: Path)
     session.clear()
 
     assert not storage.has_data_for_key("code:0123456789abcdef")
+
+
+def test_what_the_tasks_of_a_map_have_in_common_stays_until_they_are_over(
+    session: Session, tmp_path: Path
+) -> None:
+    session.use(f"sqlite:{tmp_path}/queue.db")
+    session.stop()
+    session.ip.user_ns["base"] = 10
+    results = session.map_cell("base + n", "n", range(3), quiet=True)
+    session.clear()
+    session.start()
+    assert results.get(blocking=True, timeout=PATIENCE) == [10, 11, 12]
+
+    session.clear()
+    assert not any(key.startswith("code:") for key in session.huey.storage.result_items())
