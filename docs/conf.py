@@ -32,10 +32,11 @@ nitpick_ignore_regex = [
     ("py:.*", r"(int|str|float|bool|bytes|dict|list|tuple|set|frozenset|type|object|None|Any)"),
     (
         "py:.*",
-        r"(callable|optional|Callable|Sequence|Iterable|Iterator|Mapping|AbstractContextManager)",
+        r"(callable|optional|Callable|Path|Sequence|Iterable|Iterator|Mapping|AbstractContextManager)",
     ),
     # Ours, for those who read the code.
     ("py:.*", r"huey\.(tasks\.Run|executor\.Host|consumer\.Worker|drivers\..*)"),
+    ("py:.*", r"huey_jupyter\.(card\.Card|overview\.Overview)"),
     # Type variables and aliases.
     (
         "py:.*",

@@ -309,6 +309,8 @@ class Consumer:
         self.options = Options(workers=workers, worker_type=worker_type, **options)
         self.failure: StorageError | None = None
         self.paused = False
+        self._steps = 0  # tasks that may be begun all the same
+        self._steps_lock = threading.Lock()
         self._tell_failure: Callable[[StorageError], None] = self._stop_for_failure
         self._noted: Noted | None = None
         self._make_anew(here=False)
@@ -333,7 +335,12 @@ class Consumer:
         return worker
 
     def _is_paused(self) -> bool:
-        return self.paused
+        """Say whether what was claimed must wait; a step is used up by what may run."""
+        with self._steps_lock:
+            if self.paused and self._steps:
+                self._steps -= 1
+                return False
+            return self.paused
 
     def __enter__(self) -> Consumer:
         self.start()
@@ -416,8 +423,19 @@ class Consumer:
     def resume(self) -> None:
         """Have tasks begun again."""
         self.paused = False
+        self._steps = 0
         if self.running:
             self._driver.resume()
+
+    def step(self) -> None:
+        """Have one more task begun during a pause, the next one; only for workers that are threads.
+
+        :raises ConfigurationError: if they are not.
+        """
+        if self.worker_type != WORKER_THREAD:
+            raise ConfigurationError("only thread workers go on step by step")
+        with self._steps_lock:
+            self._steps += 1
 
     def resize(self, workers: int) -> None:
         """Have so many workers from now on; one that is too many ends what it runs first."""
@@ -467,7 +485,7 @@ class Consumer:
             return done or worker.leaving or stop.is_set()
 
         def step() -> None:
-            if self.paused:
+            if self.paused and not self._steps:
                 stop.wait(PAUSE)
             else:
                 worker.step()

@@ -21,6 +21,7 @@ from huey.awaiting import (
 )
 from huey.constants import EmptyData
 from huey.exceptions import (
+    ConfigurationError,
     ResultTimeout,
     TaskCanceled,
     TaskException,
@@ -366,6 +367,22 @@ class ResultGroup(Generic[R]):
         asked = sum(int(one.cancel()) for one in open_results if not isinstance(one, Result))
         return asked + (single[0].huey.cancel_many(one.id for one in single) if single else 0)
 
+    def as_frame(self) -> Any:
+        """Return a pandas DataFrame with a row for each task, as it is now.
+
+        Columns: ``task`` (its id), ``arguments`` (in a few words), ``status`` (as `Result.status`
+        has it), ``value`` and ``error``, each None where there is none. Values stay in the result
+        store.
+
+        :raises ConfigurationError: if pandas is not installed.
+        """
+        try:
+            from pandas import DataFrame
+        except ImportError as error:
+            raise ConfigurationError("as_frame() needs pandas: pip install pandas") from error
+        rows = [_row(result) for result in self._results]
+        return DataFrame(rows, columns=["task", "arguments", "status", "value", "error"])
+
     def waiters(self) -> list[AbstractContextManager[Waiter]]:
         """Return what waits for the end of each task."""
         return [waiter for result in self._results for waiter in result.waiters()]
@@ -390,6 +407,16 @@ class ResultGroup(Generic[R]):
         :raises ResultTimeout: if the time is over.
         """
         return Completed(self._results, timeout)
+
+
+def _row(result: Result[Any]) -> dict[str, Any]:
+    """Return what is known of a task as a row of `ResultGroup.as_frame`."""
+    facts = {"task": result.id, "arguments": result.task.describe().get("args", "")}
+    try:
+        value, error = result.get(preserve=True), None
+    except TaskException as failed:
+        value, error = None, failed.metadata.get("error")
+    return {**facts, "status": result.status(), "value": value, "error": error}
 
 
 class ChordResult(Generic[R]):

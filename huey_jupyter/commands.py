@@ -139,6 +139,19 @@ def _dashboard(session: Session, options: argparse.Namespace) -> Any:
     session.dashboard()
 
 
+def _step(session: Session, options: argparse.Namespace) -> Any:
+    session.step()
+    return _status(session, options)
+
+
+def _slow(session: Session, options: argparse.Namespace) -> Any:
+    session.lesson.slow(options.seconds)
+
+
+def _fail(session: Session, options: argparse.Namespace) -> Any:
+    session.lesson.fail(options.share)
+
+
 def _export(session: Session, options: argparse.Namespace) -> Any:
     return session.export(options.file, force=options.force)
 
@@ -167,7 +180,7 @@ KIND = argument(
     "-k", "--kind", choices=("thread", "process"), help="threads of this kernel, or processes"
 )
 DETACH = argument("--detach", action="store_true", help="let processes outlive the kernel")
-WHERE = "memory, sqlite[:PATH], redis[:URL], file:DIR"
+WHERE = "memory, sqlite[:PATH], redis[:URL], file:DIR, or a variable that holds a Huey"
 MOVE = argument("--move", action="store_true", help="take waiting and scheduled tasks along")
 LEAVE = argument("--leave", action="store_true", help="leave them where they are")
 TASK = argument("task", metavar="ID", help=ANY_TASK)
@@ -216,6 +229,18 @@ COMMANDS: Final[dict[str, Command]] = {
     ),
     "clear": Command("Forget the tasks that are over, and their values.", (), _clear),
     "dashboard": Command("Show workers, queue and schedule as they go.", (), _dashboard),
+    "lanes": Command("The same as dashboard.", (), _dashboard),
+    "step": Command("For lessons: pause, and have one task begun.", (), _step),
+    "slow": Command(
+        "For lessons: have each task wait before it begins.",
+        (argument("seconds", type=float, metavar="SECONDS", help="how long; 0 ends that"),),
+        _slow,
+    ),
+    "fail": Command(
+        "For lessons: have some tasks fail.",
+        (argument("share", type=float, metavar="SHARE", help="how many, 0 to 1; 0 ends that"),),
+        _fail,
+    ),
     "export": Command(
         "Write the notebook's task functions as a module for huey_consumer.",
         (

@@ -70,8 +70,8 @@ class Control:
         if card.state is State.stopping:
             return frozenset({"kill"} if self._can_kill() else ())
         if card.terminal:
-            again = {"run_again", "retry"} if self._can_run_again(card.id) else set()
-            return frozenset(again | ({"copy"} if card.traceback else set()))
+            again = ("run_again", "retry") if self._can_run_again(card.id) else ()
+            return frozenset((*again, "copy", "take"))
         if card.asked is not None:
             return frozenset()
         return frozenset({"cancel", "run_now", "retry_now", "give_up"})
@@ -118,6 +118,7 @@ class Control:
             **dict.fromkeys(("run_now", "retry_now"), self.run_now),
             **dict.fromkeys(("run_again", "retry", "retry_failed"), self.run_again),
             "kill": self.kill,
+            "take": self.handing.take,
         }
         done = 0
         for task_id in list(ids):

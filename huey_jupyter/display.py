@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +13,7 @@ from typing import Any
 from huey.tasks import current_run
 from huey_jupyter.cards import Board, Changes
 from huey_jupyter.outputs import CardView, Output, Verbs, View
-from huey_jupyter.publisher import Publisher
+from huey_jupyter.publisher import AT_ONCE, PAUSE, Publisher
 from huey_jupyter.views.offers import DASHBOARD
 from huey_jupyter.views.widget import CardWidget, HubWidget, size_of
 
@@ -18,6 +21,7 @@ from huey_jupyter.views.widget import CardWidget, HubWidget, size_of
 # task may run again; so the last outputs stay known with their widgets.
 OUTPUTS_KEPT = 200
 
+PYTHON_CLIENT = re.compile(r"_\d+_\d+$")  # how a client written in Python ends a message's id
 LOOK_EVERY = 0.5  # seconds between two looks at a view that is not a card
 
 Verb = Callable[[str, str], None]
@@ -50,6 +54,9 @@ class Displays:
         self.in_kernel = getattr(ip, "kernel", None) is not None
         self._outputs: dict[str, list[Output]] = {}
         self._over: deque[Output] = deque()
+        self._unheard: dict[Output, None] = {}  # replaced while no cell ran
+        self._in_cell = True
+        self._has_page = True
         self._hub: HubWidget | None = None
         self._publisher = Publisher(lock, self._replace)
 
@@ -80,9 +87,23 @@ class Displays:
         if outputs:
             self._publisher.note(outputs)
 
-    def settle(self) -> None:
+    def begin_cell(self) -> None:
+        """Say again what has ended since the last cell: some front ends did not listen then."""
+        with self.lock:
+            self._in_cell = True
+            unheard, self._unheard = self._unheard, {}
+        for number, output in enumerate(unheard):
+            if output.over:
+                self._publish(output.saved, display_id=output.display_id, update=True)
+            if number >= AT_ONCE:
+                time.sleep(PAUSE)
+        self._publisher.settle()
+
+    def end_cell(self) -> None:
         """Turn what is over into plain HTML before the running cell ends."""
         self._publisher.settle()
+        with self.lock:
+            self._in_cell = False
 
     def close(self) -> None:
         """Turn every live output into plain HTML as it is now."""
@@ -125,6 +146,9 @@ class Displays:
                 self._hub.on_verb(self._hear)
                 self._hub.on_missing(self._send_whole)
                 self._publisher.start(self._hub)
+                self._has_page = _has_page(self.ip)
+                if not self._has_page:
+                    self._hub.leave_no_state()
             return self._hub
 
     def _make_widget(self, output: Output, hub: HubWidget) -> CardWidget:
@@ -132,6 +156,8 @@ class Displays:
             html = output.view.html(live=True)
         widget = CardWidget(html=html, key=output.key, hub=hub.name, run=output.run)
         widget.on_verb(self._hear)
+        if not self._has_page:
+            widget.leave_no_state()
         return widget
 
     def _hear(self, verb: str, key: str) -> None:
@@ -162,6 +188,9 @@ class Displays:
             output.run += 1
             data = output.live_bundle(output.widget or self._make_widget(output, self._hub))
         self._publish(data, display_id=output.display_id, update=True)
+        with self.lock:
+            if not self._in_cell:
+                self._unheard[output] = None
         if terminal != output.over:
             self._keep_books(output, over=terminal)
         return size_of(data)
@@ -184,11 +213,10 @@ class Displays:
             return
         oldest = self._over.popleft()
         self._outputs[oldest.key].remove(oldest)
-        if not self._outputs[oldest.key]:
+        last = not self._outputs[oldest.key]
+        if last:
             del self._outputs[oldest.key]
-            self._publisher.forget(oldest)
-        if oldest.widget is not None:
-            oldest.widget.close()
+        self._publisher.forget(oldest, last=last)
 
     def _publish(self, data: dict[str, Any], display_id: str = "", update: bool = False) -> None:
         transient = {"display_id": display_id} if display_id else {}
@@ -199,3 +227,12 @@ class Displays:
             self.ip.display_pub.publish(data=data, transient=transient, update=update)
         elif not update:
             print(data["text/plain"])
+
+
+def _has_page(ip: Any) -> bool:
+    """Say whether somebody may look on, and not nbclient, nbconvert or papermill run the cells.
+
+    Those number their messages as the Python client does, and no server has begun the kernel.
+    """
+    asked = ip.kernel.get_parent().get("header", {}).get("msg_id", "")
+    return "JPY_SESSION_NAME" in os.environ or not PYTHON_CLIENT.search(asked)

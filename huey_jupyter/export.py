@@ -101,7 +101,7 @@ def export_module(
     :param huey: whose task functions are wanted.
     :param sources: the cells that it has run, see `history`.
     :param url: where the queue is, empty if only the notebook knows how the Huey is made.
-    :param name: the module's name, by which its queue is called too.
+    :param name: the module's name, by which its queue is called too if the notebook's is not.
     :param folder: where it is to be.
     :raises CannotExport: naming everything that cannot go along.
     """
@@ -115,7 +115,9 @@ def export_module(
     if needs.problems:
         raise CannotExport("\n".join([f"{name}.py is not written.", *needs.problems]))
     left_out = len({s.text for s in sources if s.magic in TASK_MAGICS})
-    text = _text(needs, known, huey_statement(needs.hueys, url, name, folder, names), left_out)
+    queue = name if name != huey.name else f"{name}-module"
+    made = huey_statement(needs.hueys, url, queue, folder, names)
+    text = _text(needs, known, made, left_out)
     text = f"# A consumer runs these tasks with: huey_consumer {name}.{own}\n{text}"
     first = f"{MARK} ({_digest(text)}) from the cells of a notebook.\n"
     compile(first + text, f"{name}.py", "exec")
@@ -145,7 +147,7 @@ def _text(needs: Belongings, known: Sequence[Statement], own: Any, left_out: int
     parts = []
     if left_out:
         cells = _count(left_out, "cell")
-        parts.append(f"# Left out: {cells} under %%huey_task, which made no functions of tasks.\n")
+        parts.append(f"# Left out: {cells} under %%huey_task: a cell is no function.\n")
     parts.append("from __future__ import annotations\n" if future else "")
     parts.append(import_lines(needs, known, own.imports))
     parts.append(own.text)

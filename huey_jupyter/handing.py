@@ -22,6 +22,7 @@ from huey_jupyter.options import CellOptions, parse_cron
 from huey_jupyter.work import NOTHING, Shared, Work, take_made
 
 SOURCES_KEPT: Final = 1_000  # cells that can be run again
+KEPT_APART: Final = 50  # cells of which values are kept that the notebook has not taken
 
 
 class Source(NamedTuple):
@@ -81,6 +82,8 @@ class Handing:
         self._catch_up = catch_up
         self._handed_over: dict[str, HandedOver] = {}
         self._brought: Brought = {}
+        self._apart: dict[str, dict[str, Any]] = {}
+        self._asked: list[str] = []
         self._later: dict[str, Later] = {}
         self._sources: dict[str, Source] = {}
         self._latest: dict[str, tuple[str, str]] = {}  # by cell: its source's key and its task
@@ -190,9 +193,19 @@ class Handing:
 
     # -- bringing back ----------------------------------------------------------------------------
 
+    def take(self, task_id: str) -> None:
+        """Bind, before the next cell, those names of a cell that the notebook has bound too."""
+        self._asked.append(task_id)
+        with self.lock:
+            card = self.board.card(task_id)
+            card.note = f"{_quoted(list(card.unbound))}: the task's, from the next cell on"
+            card.unbound = ()
+            self.board.touch(task_id)
+
     def bring_back(self) -> None:
         """Bind the names that finished cells made, in the notebook's own thread."""
         self._catch_up()
+        self._take_what_was_asked_for()
         names = self.ip.user_ns  # what the notebook has bound anew or deleted is let go
         self._brought = {n: v for n, v in self._brought.items() if names.get(n, MISSING) is v[0]}
         for task_id, handed in list(self._handed_over.items()):
@@ -274,11 +287,29 @@ class Handing:
         kept, missing = handed.names.bring_back(handed.export, self._brought)
         if kept:
             notes.append(f"you have bound {_quoted(kept)} meanwhile: yours is kept")
+            self._keep_apart(card, handed.names, kept)
         if missing:
             notes.append(f"the cell bound no {_quoted(missing)}")
         if notes:
             card.note = "; ".join(notes)
             self.board.touch(card.id)
+
+    def _keep_apart(self, card: Card, names: Snapshot, kept: list[str]) -> None:
+        """Keep what a cell made of names that the notebook has bound itself, to be asked for."""
+        card.unbound = tuple(kept)
+        self._apart[card.id] = {name: names.made[name] for name in kept}
+        while len(self._apart) > KEPT_APART:
+            with self.lock:
+                self.board.card(oldest := next(iter(self._apart))).unbound = ()
+            del self._apart[oldest]
+
+    def _take_what_was_asked_for(self) -> None:
+        for task_id in [self._asked.pop() for _ in range(len(self._asked))]:
+            self.ip.user_ns.update(self._apart.pop(task_id, {}))
+            with self.lock:
+                card = self.board.card(task_id)
+                card.unbound, card.note = (), ""
+                self.board.touch(task_id)
 
     def _receive(self, task_id: str, names: Any) -> list[str]:
         """Take over what a cell made in another process; return what could not come."""

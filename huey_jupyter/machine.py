@@ -79,7 +79,7 @@ class Machine:
 def look_around(session: Any = None, ip: Any = None) -> Machine:
     """Return the facts of this process; a server gets a second to answer.
 
-    :param session: with a ``huey``, an ``ip`` and, if it knows, a ``lag``; None if there is none.
+    :param session: with a ``huey``, an ``ip`` and a ``heartbeat``; None if there is none.
     :param ip: the shell, by default the session's.
     """
     ip = ip or getattr(session, "ip", None)
@@ -185,6 +185,5 @@ def _ask_sqlite(file: Path) -> Answer:
 
 
 def _lag(session: Any) -> float | None:
-    known = getattr(session, "lag", None)
-    seconds = getattr(known, "lag", known)
-    return float(seconds) if isinstance(seconds, int | float) else None
+    heartbeat = getattr(session, "heartbeat", None)
+    return None if heartbeat is None else float(heartbeat.lag)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any, Final
 
+from huey import Huey
 from huey.exceptions import ConfigurationError, HueyException
 from huey.results import Result, ResultGroup
 from huey.storage import Batch
@@ -23,6 +24,7 @@ from huey_jupyter.display import Displays
 from huey_jupyter.export import export
 from huey_jupyter.handing import Handing, Source
 from huey_jupyter.lag import Heartbeat
+from huey_jupyter.lesson import Lesson
 from huey_jupyter.options import CellOptions
 from huey_jupyter.outputs import DashboardView
 from huey_jupyter.outside import Outside
@@ -79,6 +81,7 @@ class Session:
         self.pulse = hints.Pulse(self._refresh_hints)
         self.reprs = Reprs(ip, self.show, self.describe)
         self._storyteller = Storyteller(ip)
+        self.lesson = Lesson(self.huey)
         self.remembered = Remembered(ip, self.huey.name)
         self._hire(Threads(self.huey, workers))
 
@@ -113,6 +116,7 @@ class Session:
         if not self.huey.durable:
             self._lose("the extension was unloaded, and the queue in memory ended with it")
         self.displays.close()
+        self.lesson.end()
         self.ip.events.unregister("post_run_cell", self._after_cell)
         self.ip.events.unregister("pre_run_cell", self._before_cell)
         self.huey.unregister_post_execute("huey_jupyter")
@@ -345,18 +349,30 @@ class Session:
         """Have paused workers go on."""
         self.workers.resume()
 
+    def step(self) -> None:
+        """Have paused workers begin one task, and then pause again; for workers in this kernel.
+
+        :raises ConfigurationError: if they are elsewhere.
+        """
+        if not isinstance(self.workers, Threads):
+            raise ConfigurationError("%huey step is for workers in this kernel")
+        self.workers.step()
+
     # -- other queues -----------------------------------------------------------------------------
 
     def use(self, where: str, *, move: bool = False, leave: bool = False) -> None:
         """Keep the queue somewhere else from now on; task functions come along.
 
-        :param where: ``memory``, ``sqlite[:PATH]``, ``redis[:URL]`` or ``file:DIR``.
+        :param where: ``memory``, ``sqlite[:PATH]``, ``redis[:URL]``, ``file:DIR``, or the name of
+            a variable that holds a Huey.
         :param move: take waiting and scheduled tasks along. Running ones may end first.
         :param leave: leave them where they are; in memory they are lost.
         :raises ConfigurationError: if tasks wait or run and neither was said, or the new place
             cannot be used.
         """
-        url = parse_url(where)
+        own = self.ip.user_ns.get(where)
+        theirs = own if isinstance(own, Huey) and own is not self.huey else None
+        url = self.huey.url if own is self.huey else "" if theirs else parse_url(where)
         if url == self.huey.url:
             return
         running = [card for card in self.tasks() if card.state in (State.running, State.stopping)]
@@ -375,12 +391,15 @@ class Session:
             if leave and not self.huey.durable:
                 self._lose("the notebook has left the queue in memory")
             self.watcher.catch_up()
-            self.huey.move_to(url, move=move, leave=leave)
+            if theirs is None:
+                self.huey.move_to(url, move=move, leave=leave)
+            else:
+                self.huey.adopt(theirs, move=move, leave=leave)
             self.watcher.follow_on()
         finally:
             if was_running:
                 self.workers.start()
-        self.remembered.remember(self.huey.url if self.huey.durable else "")
+        self.remembered.remember(self.huey.url if self.huey.durable and theirs is None else "")
 
     def dashboard(self) -> None:
         """Show workers, queue, schedule and what is over, and how they go on."""
@@ -548,7 +567,7 @@ class Session:
 
     def _is_ours(self, result: Result[Any] | ResultGroup[Any]) -> bool:
         singles = [result] if isinstance(result, Result) else result
-        return all(single.huey is self.huey for single in singles)
+        return all(single.huey.storage is self.huey.storage for single in singles)
 
     def _key(self, result: Result[Any] | ResultGroup[Any]) -> str:
         if isinstance(result, Result):
@@ -610,12 +629,12 @@ class Session:
 
     def _before_cell(self, info: Any) -> None:
         self.handing.bring_back()
-        self.displays.settle()
+        self.displays.begin_cell()
 
     def _after_cell(self, result: Any) -> None:
         """Show the ends of tasks before the cell's own end: some front ends listen no longer."""
         self.handing.bring_back()
-        self.displays.settle()
+        self.displays.end_cell()
 
     def _lose(self, why: str) -> None:
         """End what nobody will run any more, for cards and for callers that wait."""

@@ -124,5 +124,10 @@ class Threads:
     def resume(self) -> None:
         self.consumer.resume()
 
+    def step(self) -> None:
+        """Pause, if that was not done, and have one task begun."""
+        self.consumer.pause()
+        self.consumer.step()
+
     def set_count(self, count: int) -> None:
         self.consumer.resize(count)

@@ -64,6 +64,17 @@ class Quiet(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is Any to t
         if key is None:
             super().send_state()
 
+    def leave_no_state(self) -> None:
+        """Empty what a client without a page has noted of it, script and stylesheet above all.
+
+        Such a client writes the last state of each widget into the notebook's file, 30 kB a card
+        of which nothing is shown any more.
+        """
+        emptied = {"_esm": "", "_css": "", "html": "", "pictures": {}, "offers": {}}
+        state = {key: value for key, value in emptied.items() if self.has_trait(key)}
+        if self.comm is not None:
+            self.comm.send({"method": "update", "state": state, "buffer_paths": []})
+
     def _hear(self, _widget: object, content: object, _buffers: object) -> None:
         match content:
             case {"verb": str(verb), "task": str(task)} if verb in VERBS:

@@ -3,9 +3,9 @@
 import time
 
 import pytest
-from waiting import PATIENCE, started
+from waiting import PATIENCE, eventually, started
 
-from huey import CancelExecution, SqliteHuey
+from huey import CancelExecution, MemoryHuey, SqliteHuey
 from huey.exceptions import (
     ResultTimeout,
     TaskCanceled,
@@ -232,3 +232,23 @@ def test_a_huey_may_be_called_by_its_file_alone(tmp_path):
 
     assert huey.storage.filename == f"{tmp_path}/queue.db"
     assert huey.name == "huey"
+
+
+def test_a_group_is_a_frame_of_values_and_errors():
+    huey = MemoryHuey()
+
+    @huey.task()
+    def divide(n):
+        return 12 // n
+
+    group = divide.map([0, 3])
+    with huey.create_consumer():
+        assert group[1].get(blocking=True, timeout=PATIENCE, preserve=True) == 4
+        eventually(group.is_ready)
+        frame = group.as_frame()
+
+    assert list(frame["status"]) == ["error", "complete"]
+    assert frame["value"][1] == 4
+    assert "ZeroDivisionError" in frame["error"][0]
+    assert list(frame["arguments"]) == ["0", "3"]
+    assert group[1].get() == 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from IPython.utils.capture import capture_output
 from waiting import eventually
 
 import huey_jupyter
+from huey import SqliteHuey
 from huey_jupyter import Session, commands
 from huey_jupyter.cards import State
 
@@ -25,7 +27,6 @@ def loaded(ip: Any) -> Iterator[Any]:
             yield ip
         finally:
             ip.run_line_magic("unload_ext", "huey_jupyter")
-            ip.run_line_magic("reset", "-f -s")
             huey_jupyter._last = None
 
 
@@ -61,6 +62,54 @@ def test_a_pause_ends_what_runs_and_begins_nothing(loaded: Any) -> None:
     assert result.get() is None
     answer(loaded, "resume")
     assert result.get(blocking=True, timeout=10) == 42
+
+
+def test_a_lesson_goes_step_by_step(loaded: Any) -> None:
+    answer(loaded, "pause")
+    results = [session().run_cell(f"{n}") for n in range(3)]
+    for n in range(3):
+        answer(loaded, "step")
+        assert results[n].get(blocking=True, timeout=10) == n
+        assert [result.is_ready() for result in results] == [m <= n for m in range(3)]
+    answer(loaded, "resume")
+
+
+def test_in_a_lesson_tasks_are_slow_or_fail(loaded: Any) -> None:
+    answer(loaded, "slow 0.2")
+    result = session().run_cell("'late'")
+    assert result.get() is None
+    assert result.get(blocking=True, timeout=10) == "late"
+    card = session().board.card(result.id)
+    eventually(lambda: session().tasks("done"))
+    assert card.seconds is not None
+    assert card.seconds >= 0.2
+    answer(loaded, "slow 0")
+    answer(loaded, "fail 1")
+    unlucky = session().run_cell("'never'")
+    session().wait()
+    assert "chosen to fail" in session().board.card(unlucky.id).error
+    answer(loaded, "fail 0")
+    assert session().run_cell("'well'").get(blocking=True, timeout=10) == "well"
+
+
+def test_a_huey_of_the_users_own_is_used_with_its_tasks(loaded: Any, tmp_path: Path) -> None:
+    app = SqliteHuey("app", filename=str(tmp_path / "app.db"))
+
+    @app.task(name="theirs")
+    def theirs(n: int) -> int:
+        return n + 1
+
+    loaded.user_ns["app"] = app
+    assert "SqliteHuey: app" in answer(loaded, "use app")
+    result = theirs(1)
+    assert result.get(blocking=True, timeout=10) == 2
+    assert session().run_cell("1 + 1").get(blocking=True, timeout=10) == 2
+    session().wait()
+    assert "theirs" in answer(loaded, "tasks")
+    answer(loaded, "use memory")
+    assert session().run_cell("3").get(blocking=True, timeout=10) == 3
+    assert app.pending_count() == 0
+    app.storage.close()
 
 
 def test_tasks_are_listed_shown_and_logged(loaded: Any) -> None:
@@ -123,6 +172,8 @@ def test_settings_hold_for_the_cells_that_follow(loaded: Any) -> None:
         ("tasks sleeping", "no state is called"),
         ("show zzzz", "no task with an id"),
         ("cancel", "required: ID|all"),
+        ("fail 2", "share from 0 to 1"),
+        ("slow -1", "seconds from 0"),
         ("config colour=red", "KEY=VALUE"),
         ("config retries=-3", "not negative"),
         ("log 'unclosed", "No closing quotation"),

@@ -168,14 +168,15 @@ def test_a_session_is_looked_at(open_session: Callable[[], Any]) -> None:
 
     assert machine.place == "terminal"
     assert machine.url == "memory"
+    assert machine.lag is not None
     assert "In memory: it ends with the kernel." in [finding.says for finding in found]
 
 
 class Held:
     """What a session is to the doctor."""
 
-    def __init__(self, huey: Any, lag: Any = None) -> None:
-        self.huey, self.lag, self.ip = huey, lag, None
+    def __init__(self, huey: Any) -> None:
+        self.huey, self.ip = huey, None
 
 
 class At:
@@ -193,12 +194,6 @@ def test_a_file_that_is_no_queue_is_seen(tmp_path: Path) -> None:
     answer = look_around(Held(At(f"sqlite:{file}"))).queue
 
     assert answer == Answer(str(file), error="file is not a database")
-
-
-def test_lag_is_a_number_or_what_has_one() -> None:
-    assert look_around(Held(At("memory"), 0.25)).lag == 0.25
-    assert look_around(Held(At("memory"), Held(None, 0.5))).lag == 0.5
-    assert look_around(Held(At("memory"))).lag is None
 
 
 def test_a_server_that_answers_says_its_version(redis_server: Any) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from waiting import eventually
 
 pytestmark = pytest.mark.kernel
 
@@ -64,6 +66,7 @@ def by_nbconvert(notebook: Path, made: Path) -> None:
 def notebook(tmp_path: Path) -> Path:
     """A figure, a failure, a group and a slow task, with ``%huey wait`` as the last cell."""
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
+    book.metadata.kernelspec = {"name": "python3", "display_name": "Python", "language": "python"}
     book.cells[1].metadata["tags"] = ["parameters"]
     nbformat.write(book, tmp_path / "book.ipynb")
     return tmp_path / "book.ipynb"
@@ -109,13 +112,39 @@ def test_a_page_made_by_nbconvert_shows_every_end(notebook: Path, tmp_path: Path
     by_nbconvert(notebook, tmp_path / "made.html")
     page = (tmp_path / "made.html").read_text()
 
-    assert WIDGET not in page
+    assert f'<script type="{WIDGET}">' not in page
     assert "Loading widget" not in page
-    assert "widget-view" not in page
     shown = re.sub(r"<[^>]*>", " ", page)
     for words in ("drawn", "failed", "ZeroDivisionError", "20 done", "a line", "42"):
         assert words in shown
     assert "data:image/png" in page
+
+
+def test_what_ends_between_two_cells_is_told_in_the_next(notebook: Path, tmp_path: Path) -> None:
+    book = nbformat.read(notebook, as_version=4)
+    sources = (CELLS[0], "%%huey_task late\nopen('over', 'w').close()", "1")
+    book.cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    resources = {"metadata": {"path": str(tmp_path)}}
+    client = NotebookClient(book, timeout=PATIENCE, kernel_name="python3", resources=resources)
+
+    def linger(cell: Any, cell_index: int, **_reply: Any) -> None:
+        if cell_index == 1:
+            eventually((tmp_path / "over").exists)
+            time.sleep(0.3)  # the end is told now, and nobody listens
+
+    client.on_cell_executed = linger
+    client.execute()
+
+    [card] = [output.data for output in book.cells[1].outputs]
+    assert "✓ done   late" in card["text/plain"]
+    assert WIDGET not in card
+
+
+def test_the_file_keeps_no_scripts_of_cards(notebook: Path, tmp_path: Path) -> None:
+    by_nbclient(notebook, tmp_path / "made.ipynb")
+
+    metadata = nbformat.read(tmp_path / "made.ipynb", as_version=4).metadata
+    assert len(json.dumps(metadata)) < 20_000
 
 
 @pytest.mark.slow
@@ -132,8 +161,8 @@ def test_the_tutorial_is_finished_by_nbconvert(tmp_path: Path) -> None:
     by_nbconvert(TUTORIAL, tmp_path / "made.html")
     page = (tmp_path / "made.html").read_text()
 
+    assert f'<script type="{WIDGET}">' not in page
     assert "Loading widget" not in page
-    assert "widget-view" not in page
     assert "12 done" in page
 
 

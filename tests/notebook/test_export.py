@@ -236,7 +236,7 @@ def test_cells_of_tasks_are_left_out_and_what_they_brought_goes_along(session: A
     module = export_module(ip.user_ns, session.huey, history(ip), "memory")
 
     assert module.left_out == 1
-    assert "# Left out: 1 cell under %%huey_task" in module.text
+    assert "# Left out: 1 cell under %%huey_task: a cell is no function." in module.text
     assert "from math import pi\n" in module.text
     assert "SCALE = 3\n" in module.text
     assert "area(2)" not in module.text
@@ -348,6 +348,15 @@ def test_a_password_is_taken_from_the_environment(url: str, public: str) -> None
     assert without_password(public) == (public, False)
 
 
+def test_its_queue_is_never_the_notebooks(notebook: Any) -> None:
+    notebook.user_ns["huey"] = MemoryHuey("tasks")
+    run(notebook, "@huey.task()\ndef work(): return 1")
+    own = notebook.user_ns["huey"]
+    module = export_module(notebook.user_ns, own, history(notebook), "sqlite:/app/huey.db")
+
+    assert 'huey = SqliteHuey("tasks-module", ' in module.text
+
+
 def test_a_name_that_the_notebook_has_taken_is_not_hidden() -> None:
     made = huey_statement(["q", "huey"], "memory", "tasks", "/app", {"os": 1, "SqliteHuey": 2})
 
@@ -413,10 +422,7 @@ def test_a_file_that_could_not_be_imported_is_refused(
 @pytest.mark.kernel
 def test_the_tutorials_tasks_run_in_a_consumer(tmp_path: Path) -> None:
     book = nbformat.read(TUTORIAL, as_version=4)
-    source = (
-        "from huey_jupyter.export import export\nprint(export(get_ipython(), huey, 'tasks.py'))"
-    )
-    book.cells.append(nbformat.v4.new_code_cell(source))
+    book.cells.append(nbformat.v4.new_code_cell("%huey export tasks.py"))
     resources = {"metadata": {"path": str(tmp_path)}}
     NotebookClient(book, timeout=120, kernel_name="python3", resources=resources).execute()
     said = "".join(output.text for output in book.cells[-1].outputs)

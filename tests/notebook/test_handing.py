@@ -165,3 +165,21 @@ def test_a_time_of_day_is_the_next_one_to_come() -> None:
     assert parse_when("2031-02-03T04:05", now) == datetime.datetime(2031, 2, 3, 4, 5)
     with pytest.raises(ValueError, match="17:30"):
         parse_when("tomorrow", now)
+
+
+def test_a_name_that_the_notebook_kept_is_brought_back_when_asked_for(session: Session) -> None:
+    gate = threading.Event()
+    session.ip.user_ns.update(gate=gate, x=1)
+    result = session.run_cell("gate.wait(10); x = 'the task'")
+    session.ip.user_ns["x"] = "the notebook"
+    gate.set()
+    session.wait()
+    card = session.board.card(result.id)
+    assert session.ip.user_ns["x"] == "the notebook"
+    assert card.unbound == ("x",)
+    assert "take" in session.control.verbs(card)
+
+    session.errands.ask("take", result.id)
+    eventually(lambda: not card.unbound)
+    session.ip.run_cell("pass")
+    assert session.ip.user_ns["x"] == "the task"

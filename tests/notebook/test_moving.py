@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from notebook_worker import Notebook, worker_for
+from redis_server import RedisServer
 from waiting import PATIENCE, eventually
 
 from huey import chord, group
@@ -113,6 +114,9 @@ def test_all_that_waits_comes_along(
     moved = huey.move_to(places[end], move=True)
 
     assert moved.pending == len(order)
+    if start != "memory":
+        left = open_in(start).huey
+        assert (len(left), left.scheduled_count(), left.storage.inflight()) == (0, 0, 0)
     assert [task.id for task in huey.pending()] == order
     assert order[0] == high.id
     assert order[-1] == low.id or order[1] == low.id
@@ -151,6 +155,7 @@ def test_a_chord_goes_on_where_it_was(
     with huey.create_consumer():
         assert value(half) == 103
         assert value(whole) == 103
+    assert huey.set_aside() == []
 
 
 def run_some(huey: Any, count: int) -> None:
@@ -328,6 +333,24 @@ def test_a_place_that_cannot_be_used_changes_nothing(
     assert notebook.huey.place == "memory"
     with notebook.huey.create_consumer():
         assert value(result) == 4
+
+
+def test_a_place_that_cannot_be_reached_can_be_left(tmp_path: Path) -> None:
+    server = RedisServer()
+    notebook = Notebook(server.url).cell(CELL)
+    notebook.add(1)
+    server.stop()
+
+    with pytest.raises(ConfigurationError, match=r"cannot be reached .* --leave goes on without"):
+        notebook.huey.move_to(f"sqlite:{tmp_path}/queue.db", move=True)
+    moved = notebook.huey.move_to(f"sqlite:{tmp_path}/queue.db", leave=True)
+
+    assert moved.left == 0
+    result = notebook.add(2, 2)
+    with notebook.huey.create_consumer():
+        assert value(result) == 4
+    notebook.close()
+    server.end()
 
 
 def test_what_is_where_it_should_be_is_not_moved(open_in: Callable[[str], Notebook]) -> None:

@@ -1,1 +1,0 @@
-"""Tools for lessons: they drive the real queue, nothing is simulated."""
