@@ -159,6 +159,7 @@ class Huey:
         self.events = EventLog(self, events)
         self.executor = Executor(self)
         self.consumers: list[Consumer] = []
+        self.reach: list[Callable[[str], bool]] = []  # cancels, by id, what runs elsewhere
         self.immediate_use_memory = immediate_use_memory
         self._storage_put_by: BaseStorage | None = None
         self._immediate = False

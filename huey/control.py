@@ -60,7 +60,8 @@ class Control:
         return {task.id for seen, task in found if self.huey.executor.withdraw(task, seen)}
 
     def _ask_consumers(self, task_id: str) -> bool:
-        return any([consumer.cancel(task_id) for consumer in list(self.huey.consumers)])
+        here = [consumer.cancel for consumer in self.huey.consumers]
+        return any([cancel(task_id) for cancel in (*here, *self.huey.reach)])
 
     # -- run now --------------------------------------------------------------------------------
 

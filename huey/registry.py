@@ -92,6 +92,12 @@ class Registry:
         self._classes[name] = task_class
         self._forget_periods(name)
 
+    def learn(self, other: Registry) -> None:
+        """Know the task classes of another registry too, save those whose names are taken."""
+        self._classes = {**other._classes, **self._classes}
+        self.periodic = {**other.periodic, **self.periodic}
+        self.every = {**other.every, **self.every}
+
     def unregister(self, name: str) -> bool:
         """Forget a task class; False if it is not known."""
         self._forget_periods(name)

@@ -29,6 +29,7 @@ from huey_jupyter.shipping import (
 from huey_jupyter.work import MADE, register_cells
 
 MEMORY = "memory"
+OWN = "huey:"  # before the name of a Huey of the user's, where that is all that is known
 NO_RESULTS = (CODE, MADE)  # before keys of values that no task has returned
 
 _EXAMPLES = "memory, sqlite:huey.db, redis:HOST, redis://:PASSWORD@HOST:6379/0, file:FOLDER"
@@ -45,6 +46,7 @@ class NotebookHuey(Huey):
 
     def __init__(self, name: str = "notebook", url: str = MEMORY) -> None:
         self.url = parse_url(url)
+        self._theirs: Huey | None = None  # whose storage this is, if it is not its own
         self.courier = Courier(self)
         super().__init__(name, events=True)
         self.registry = Postbox(self._pack)
@@ -57,7 +59,7 @@ class NotebookHuey(Huey):
     @property
     def place(self) -> str:
         """Where the queue is, for people: with no password in it."""
-        return masked(self.url)
+        return masked(self.url) if self._theirs is None else repr(self._theirs)
 
     @property
     def durable(self) -> bool:
@@ -92,22 +94,44 @@ class NotebookHuey(Huey):
         url = parse_url(url)
         if url == self.url:
             return Moved(self.place, cursor=self.storage.last_event())
-        if move and leave:
-            raise ConfigurationError("either --move or --leave: tasks cannot do both")
         storage = open_storage(url, self.name)
         try:
             _try_out(storage, url)
-            freight = self._load(url, storage, move, leave)
-            if freight is not None:
-                freight.deliver()
+            return self._change_to(url, storage, move, leave)
         except BaseException:
-            storage.close()
+            if self.storage is not storage:
+                storage.close()
             raise
-        old = self.storage
+
+    def adopt(self, theirs: Huey, *, move: bool = False, leave: bool = False) -> Moved:
+        """Have the queue where another Huey has its own, and know its task functions too.
+
+        The other goes on as it is; its events are kept from now on.
+
+        :param theirs: the other.
+
+        The other parameters are those of `move_to`.
+        """
+        if isinstance(theirs, NotebookHuey) or theirs.immediate:
+            raise ConfigurationError(f"{theirs!r} has no queue of its own that could be used")
+        url = MEMORY if theirs.storage.keeps_objects else f"{OWN}{theirs.name}"
+        moved = self._change_to(url, theirs.storage, move, leave)
+        self._theirs, self.name, theirs.events.enabled = theirs, theirs.name, True
+        self.registry.learn(theirs.registry)
+        return moved._replace(place=self.place)
+
+    def _change_to(self, url: str, storage: BaseStorage, move: bool, leave: bool) -> Moved:
+        if move and leave:
+            raise ConfigurationError("either --move or --leave: tasks cannot do both")
+        freight = self._load(url, storage, move, leave)
+        if freight is not None:
+            freight.deliver()
+        old, borrowed = self.storage, self._theirs is not None
         self._settle(url, storage)
         if freight is not None:
             freight.clear()
-        old.close()
+        if not borrowed:
+            old.close()
         cursor = storage.last_event()
         if freight is None:
             return Moved(self.place, cursor=cursor)
@@ -120,7 +144,7 @@ class NotebookHuey(Huey):
         """Make everything ready; None if it is to be left in a place that cannot be reached."""
         serializer = self._serializer_for(url)
         try:
-            self._check_move(move or leave)
+            self._check_move(move, leave)
             return Freight(self, self.courier, storage, serializer, leave=leave)
         except UnreadableMessage as error:
             why = f"nothing was moved: a message cannot be read: {error}"
@@ -133,13 +157,14 @@ class NotebookHuey(Huey):
             why = f"{self.place} cannot be reached ({error}): --leave goes on without what is there"
             raise ConfigurationError(why) from error
 
-    def _check_move(self, said: bool) -> None:
+    def _check_move(self, move: bool, leave: bool) -> None:
         """Refuse to move while somebody works, or tasks wait of which nothing was said."""
         self.storage.recover()
-        if self.consumers or self.storage.workers() or self.storage.inflight():
+        others = self.storage.workers() or self.storage.inflight()
+        if self.consumers or (others and not leave):
             raise ConfigurationError(f"workers are at work in {self.place}: stop them first")
         waiting, scheduled = len(self), self.scheduled_count()
-        if waiting + scheduled and not said:
+        if waiting + scheduled and not (move or leave):
             raise ConfigurationError(
                 f"in {self.place} tasks wait: {waiting} to be run and {scheduled} for their time: "
                 f"--move takes them along, --leave leaves them"
@@ -147,6 +172,7 @@ class NotebookHuey(Huey):
 
     def _settle(self, url: str, storage: BaseStorage) -> None:
         storage.priority_of = self._priority_of
+        self._theirs = None
         self.url, self.storage, self.serializer = url, storage, self._serializer_for(url)
         if self.durable:
             say_python(self)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from IPython.core import display_functions
+from IPython.utils.capture import capture_output
 
 from huey.tasks import Run, current_run
 from huey_jupyter.bars import Bars
@@ -51,6 +52,7 @@ class Capture:
         put(publisher, "publish", self._publish_or(publisher.publish))
         put(publisher, "clear_output", _clear_or(publisher.clear_output, self.run))
         put(self.ip, "_showtraceback", _tell_or(self.ip._showtraceback, self.run))
+        put(capture_output, "__enter__", _enter_or(capture_output.__enter__, self.run))
         kernel = getattr(self.ip, "kernel", None)
         if kernel is not None:
             put(kernel, "raw_input", _refuse_or(kernel.raw_input, self.run))
@@ -121,6 +123,16 @@ def _tell_or(show: Callable[..., Any], which: Which) -> Callable[..., Any]:
         return None
 
     return _showtraceback
+
+
+def _enter_or(enter: Callable[..., Any], which: Which) -> Callable[..., Any]:
+    """A task captures what it prints; the shell's way of displaying is everybody's."""
+
+    def __enter__(self: Any) -> Any:
+        self.display = self.display and which() is None
+        return enter(self)
+
+    return __enter__
 
 
 def _refuse_or(ask: Callable[..., Any], which: Which) -> Callable[..., Any]:

@@ -180,7 +180,7 @@ KIND = argument(
     "-k", "--kind", choices=("thread", "process"), help="threads of this kernel, or processes"
 )
 DETACH = argument("--detach", action="store_true", help="let processes outlive the kernel")
-WHERE = "memory, sqlite[:PATH], redis[:URL], file:DIR"
+WHERE = "memory, sqlite[:PATH], redis[:URL], file:DIR, or a variable that holds a Huey"
 MOVE = argument("--move", action="store_true", help="take waiting and scheduled tasks along")
 LEAVE = argument("--leave", action="store_true", help="leave them where they are")
 TASK = argument("task", metavar="ID", help=ANY_TASK)

@@ -213,11 +213,10 @@ class Displays:
             return
         oldest = self._over.popleft()
         self._outputs[oldest.key].remove(oldest)
-        if not self._outputs[oldest.key]:
+        last = not self._outputs[oldest.key]
+        if last:
             del self._outputs[oldest.key]
-            self._publisher.forget(oldest)
-        if oldest.widget is not None:
-            oldest.widget.close()
+        self._publisher.forget(oldest, last=last)
 
     def _publish(self, data: dict[str, Any], display_id: str = "", update: bool = False) -> None:
         transient = {"display_id": display_id} if display_id else {}

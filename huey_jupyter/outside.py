@@ -15,11 +15,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from huey import Huey
 from huey.exceptions import ConfigurationError
 from huey_jupyter.backends import NotebookHuey
 from huey_jupyter.envelope import PYTHON
 from huey_jupyter.tied import Order
+from huey_jupyter.timetable import Timetable
 
 START_PATIENCE = 10.0  # seconds that a process has to say that it is ready
 ANSWER_PATIENCE = 5.0  # seconds for its answer to a word
@@ -88,6 +88,7 @@ class Outside:
                 "workers outside the kernel cannot see a queue in memory: "
                 "write %huey use sqlite first"
             )
+        self._timetable.stop()
         self._bury()
         try:
             self._line = self._launch()
@@ -97,6 +98,7 @@ class Outside:
             self._bury()
             raise
         self._timetable.start()
+        self.huey.reach.append(self._cancel_there)
 
     def stop(self, graceful: bool = False) -> bool:
         self._timetable.stop()
@@ -120,11 +122,10 @@ class Outside:
         if self._line is not None and self._process is not None:
             self._line.close()
             _let_go.append(self._process)
-        self._process = self._line = self.log = None
+        self._forget()
 
     def cancel(self, task_id: str) -> bool:
-        self.huey.cancel(task_id)
-        return bool(self._ask("cancel", task_id))
+        return self.huey.cancel(task_id)
 
     def kill(self, task_id: str) -> bool:
         self.huey.cancel(task_id)
@@ -150,6 +151,9 @@ class Outside:
             return ""
         text = self.log.read_text(errors="replace").strip()
         return text if len(text) <= LOG_TAIL else "... " + text[-LOG_TAIL:].partition("\n")[2]
+
+    def _cancel_there(self, task_id: str) -> bool:
+        return bool(self._ask("cancel", task_id))
 
     def _launch(self) -> Line:
         """Start the process and give it its order, which may hold a password, by a socket."""
@@ -226,6 +230,11 @@ class Outside:
             self._line.close()
         if self.log is not None:
             self.log.unlink(missing_ok=True)
+        self._forget()
+
+    def _forget(self) -> None:
+        with contextlib.suppress(ValueError):
+            self.huey.reach.remove(self._cancel_there)
         self._process = self._line = self.log = None
 
     def _obituary(self, code: int) -> str:
@@ -271,32 +280,3 @@ class Line:
 
     def close(self) -> None:
         self.connection.close()
-
-
-class Timetable:
-    """Enqueues the periodic tasks that the notebook has defined, which no other process knows.
-
-    :param huey: whose.
-    """
-
-    def __init__(self, huey: Huey) -> None:
-        self.huey = huey
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Begin, in a thread."""
-        self._stop = threading.Event()
-        consumer = self.huey.create_consumer()  # never started: it is its scheduler that works
-        self._thread = threading.Thread(
-            target=consumer.schedule, args=(self._stop,), name="huey timetable", daemon=True
-        )
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread."""
-        thread, self._thread = self._thread, None
-        self._stop.set()
-        while thread is not None and thread.is_alive():
-            self.huey.storage.wake_schedule()
-            thread.join(TICK)

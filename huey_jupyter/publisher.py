@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from huey_jupyter.budget import MESSAGES, Budget
 from huey_jupyter.outputs import CardView, Output
 from huey_jupyter.views.offers import Offers
-from huey_jupyter.views.widget import HubWidget, size_of
+from huey_jupyter.views.widget import CardWidget, HubWidget, size_of
 
 logger = logging.getLogger("huey.jupyter")
 
@@ -38,6 +39,7 @@ class Publisher:
         self._regular: dict[Output, float] = {}  # when each is looked at next
         self._offers: dict[str, Offers] = {}
         self._heard: list[tuple[str, str]] = []
+        self._closing: deque[CardWidget] = deque()
         self._told_last = False
         self._turn = threading.RLock()
         self._wake = threading.Event()
@@ -75,12 +77,19 @@ class Publisher:
             self._heard.append((verb, key))
         self._wake.set()
 
-    def forget(self, output: Output) -> None:
-        """Say no more of an output, and take its buttons away."""
+    def forget(self, output: Output, *, last: bool) -> None:
+        """Say no more of an output.
+
+        :param last: nothing else shows the same, so its buttons go.
+        """
         with self.lock:
             for table in (self._changed, self._turned, self._regular):
                 table.pop(output, None)
-            self._offer(output.key, [])
+            if last:
+                self._offer(output.key, [])
+            if output.widget is not None:
+                self._closing.append(output.widget)
+        self._wake.set()
 
     def settle(self) -> None:
         """Send every end here and now: some front ends do not listen after the cell's own."""
@@ -106,7 +115,7 @@ class Publisher:
                 logger.exception("the cards could not be shown as they are; trying again")
                 rest = 1.0
             self._stop.wait(max(PUBLISH_EVERY, rest))
-            if self._changed or self._turned or self._heard:
+            if self._changed or self._turned or self._heard or self._offers or self._closing:
                 self._wake.set()
 
     def _next_look(self) -> float | None:
@@ -127,6 +136,9 @@ class Publisher:
                 ends = max(not self._told_last, free - MESSAGES // 2)
                 for output in list(self._turned)[:ends]:
                     self._turn_over(output)
+            if self._closing and not self._turned and self._budget.free(time.monotonic()):
+                self._closing.popleft().close()
+                self._budget.sent(time.monotonic())
             return self._budget.wait(time.monotonic())
 
     def _tell(self) -> bool:
@@ -137,7 +149,11 @@ class Publisher:
         began = time.thread_time()
         cards = {}
         for output in changed:
-            news = self._look(output)
+            try:
+                news = self._look(output)
+            except Exception:  # of one view; the others are told
+                logger.exception("a card could not be shown as it is")
+                continue
             if news and output.widget is not None:
                 cards[output.widget.name] = news
         with self.lock:

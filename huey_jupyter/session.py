@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any, Final
 
+from huey import Huey
 from huey.exceptions import ConfigurationError, HueyException
 from huey.results import Result, ResultGroup
 from huey.storage import Batch
@@ -362,13 +363,16 @@ class Session:
     def use(self, where: str, *, move: bool = False, leave: bool = False) -> None:
         """Keep the queue somewhere else from now on; task functions come along.
 
-        :param where: ``memory``, ``sqlite[:PATH]``, ``redis[:URL]`` or ``file:DIR``.
+        :param where: ``memory``, ``sqlite[:PATH]``, ``redis[:URL]``, ``file:DIR``, or the name of
+            a variable that holds a Huey.
         :param move: take waiting and scheduled tasks along. Running ones may end first.
         :param leave: leave them where they are; in memory they are lost.
         :raises ConfigurationError: if tasks wait or run and neither was said, or the new place
             cannot be used.
         """
-        url = parse_url(where)
+        own = self.ip.user_ns.get(where)
+        theirs = own if isinstance(own, Huey) and own is not self.huey else None
+        url = self.huey.url if own is self.huey else "" if theirs else parse_url(where)
         if url == self.huey.url:
             return
         running = [card for card in self.tasks() if card.state in (State.running, State.stopping)]
@@ -387,12 +391,15 @@ class Session:
             if leave and not self.huey.durable:
                 self._lose("the notebook has left the queue in memory")
             self.watcher.catch_up()
-            self.huey.move_to(url, move=move, leave=leave)
+            if theirs is None:
+                self.huey.move_to(url, move=move, leave=leave)
+            else:
+                self.huey.adopt(theirs, move=move, leave=leave)
             self.watcher.follow_on()
         finally:
             if was_running:
                 self.workers.start()
-        self.remembered.remember(self.huey.url if self.huey.durable else "")
+        self.remembered.remember(self.huey.url if self.huey.durable and theirs is None else "")
 
     def dashboard(self) -> None:
         """Show workers, queue, schedule and what is over, and how they go on."""
@@ -560,7 +567,7 @@ class Session:
 
     def _is_ours(self, result: Result[Any] | ResultGroup[Any]) -> bool:
         singles = [result] if isinstance(result, Result) else result
-        return all(single.huey is self.huey for single in singles)
+        return all(single.huey.storage is self.huey.storage for single in singles)
 
     def _key(self, result: Result[Any] | ResultGroup[Any]) -> str:
         if isinstance(result, Result):

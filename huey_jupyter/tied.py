@@ -68,6 +68,7 @@ def serve_kernel(descriptor: int) -> int:
     except Exception as error:
         line.send({"refused": str(error) if isinstance(error, HueyException) else one_line(error)})
         return 2
+    logging.getLogger("huey.executor").setLevel(logging.WARNING)  # the cards tell the rest
     with furnished(huey):
         return Tied(huey, line, order).run()
 

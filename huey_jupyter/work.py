@@ -200,10 +200,12 @@ def take_made(courier: Courier, task_id: str) -> Made | None:
 
     :raises UnreadableMessage: if it was made by another Python.
     """
-    data = courier.huey.storage.pop_data(f"{MADE}{task_id}")
+    storage, key = courier.huey.storage, f"{MADE}{task_id}"
+    data = storage.peek_data(key)
     if data is EmptyData:
         return None
     made: Made = courier.unpack_names(data)
+    storage.pop_data(key)  # only now, or it were lost where it cannot be read
     return made
 
 

@@ -42,7 +42,7 @@ NOTEBOOK = """
     envelope baggage needs pickles shipping cells work moving
     sources plain portable belongings imports module_huey export
     backends
-    worker tied workers outside
+    worker tied timetable workers outside
     options handing control hints remembered machine doctor
     session
     commands magics completion

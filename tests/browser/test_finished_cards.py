@@ -80,12 +80,16 @@ def test_a_finished_card_stays_when_its_kernel_is_gone(notebook):
     notebook.open_beside(notebook.write(saved))  # signed by its content, so it is trusted
     expect(notebook.final(2).locator("table")).to_contain_text("3.584")
     assert "var(--jp-" in notebook.final(2).get_attribute("style")
+    expect(notebook.output(2).get_by_role("button")).to_have_count(0)
+    assert "not found" not in notebook.text(2)
 
     saved["cells"][0]["source"] = "# changed by somebody"
     notebook.open_beside(notebook.write(saved))
     for text in ("done", "table", "3 lines of output", "3.584"):
         expect(notebook.final(2).get_by_text(text, exact=True).first).to_be_visible()
     assert "var(--jp-" not in notebook.final(2).get_attribute("style")  # JupyterLab took it out
+    expect(notebook.output(2).get_by_role("button")).to_have_count(0)
+    assert "not found" not in notebook.text(2)
     notebook.screenshot("card-done-untrusted", notebook.output(2))
 
 

@@ -1,5 +1,6 @@
 """A bar with tqdm's face that reports to the running task."""
 
+import asyncio
 import threading
 
 import pytest
@@ -52,6 +53,20 @@ def test_a_bar_can_be_moved_on_by_hand(reports):
     assert value == (6, 10, "halfway")
     assert seen[0] == (1, 10, None)
     assert seen[-1] == (6, 10, "halfway loss=0.123 epoch=2")
+
+
+def test_a_loop_over_what_is_awaited_reports_each_item(reports):
+    async def letters():
+        for letter in "abc":
+            yield letter
+
+    async def collect():
+        return [letter async for letter in tqdm(letters(), total=3)]
+
+    value, seen = reports(lambda: asyncio.run(collect()))
+
+    assert value == ["a", "b", "c"]
+    assert [report[:2] for report in seen] == [(0, 3), (1, 3), (2, 3), (3, 3), (3, 3)]
 
 
 def test_bars_inside_each_other_stand_in_the_message(reports):

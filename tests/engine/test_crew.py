@@ -8,6 +8,7 @@ from consumers import app_in, descendants, value
 from waiting import PATIENCE, eventually
 
 from huey import MemoryHuey, SqliteHuey
+from huey.consumer import Worker
 from huey.exceptions import ConfigurationError, ResultTimeout, TaskCanceled, TaskRevoked, WorkerLost
 
 TASKS = """
@@ -102,6 +103,19 @@ def test_a_message_that_comes_in_the_moment_of_the_pause_stays_the_next_one(huey
             assert value(first) == value(second) == 2 * n
 
 
+def test_what_was_claimed_as_the_pause_came_is_given_back(huey):
+    ran = []
+    result = huey.task(name="note")(ran.append)(1)
+    worker = Worker(huey, "by hand", "hand.1")
+    worker.is_paused = lambda: True
+
+    worker.step(0)
+    worker.close()
+
+    assert (ran, huey.storage.inflight()) == ([], 0)
+    assert ids(huey.pending()) == [result.id]
+
+
 def ids(tasks):
     return [task.id for task in tasks]
 
@@ -185,17 +199,28 @@ def test_workers_that_are_added_run_tasks_at_once(huey, hold, gate):
         assert [worker.name for worker in consumer.workers] == ["thread 1", "thread 2", "thread 3"]
 
 
-def test_the_worker_that_leaves_is_an_idle_one(huey, hold, gate):
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_the_workers_that_leave_are_idle_ones(huey, place):
+    gates = [threading.Event() for _ in range(3)]
+
+    @huey.task()
+    def hold(n):
+        gates[n].wait(PATIENCE)
+        return n
+
     with huey.create_consumer(workers=3) as consumer:
-        result = hold(1)
-        (busy,) = eventually(lambda: running(consumer))
+        results = hold.map(range(3))
+        workers = eventually(lambda: len(running(consumer)) == 3 and consumer.workers)
+        held = [worker.run.task.args[0] for worker in workers]
+        for n in set(held) - {held[place]}:
+            gates[n].set()
+        eventually(lambda: running(consumer) == [workers[place]])
         consumer.resize(1)
 
-        assert eventually(lambda: len(consumer.workers) == 1)
-        assert consumer.workers == [busy]
-        gate.set()
-        assert value(result) == 1
-        assert value(hold(2)) == 2
+        eventually(lambda: len(consumer.workers) == 1)
+        assert consumer.workers == [workers[place]]
+        gates[held[place]].set()
+        assert results.get(blocking=True, timeout=PATIENCE) == [0, 1, 2]
 
 
 def test_a_worker_that_is_too_many_ends_what_it_runs(huey, hold, gate):

@@ -127,6 +127,31 @@ def test_a_task_may_redirect_its_own_streams_alone(
     assert capsys.readouterr().out == "of the foreground\n"
 
 
+def test_capture_in_a_task_takes_its_prints_and_nothing_of_the_foreground(
+    card_of: Any, ip: Any
+) -> None:
+    captures, displayed = halves()
+    publisher = ip.display_pub
+
+    def task() -> str:
+        with capture_output() as caught:
+            captures.set()
+            displayed.wait(PATIENCE)
+            print("of the task")
+            display(HTML("<b>of the task</b>"))
+        assert caught.outputs == []
+        return str(caught.stdout)
+
+    def foreground() -> None:
+        captures.wait(PATIENCE)
+        assert ip.display_pub is publisher
+        displayed.set()
+
+    card = card_of(task, foreground)
+    assert card.value == {"text/plain": repr("of the task\n")}
+    assert [bundle["text/html"] for bundle in shown(card.log)] == ["<b>of the task</b>"]
+
+
 def test_a_log_handler_made_before_the_session_writes_to_the_task(
     card_of: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -299,6 +324,16 @@ def test_programs_print_into_the_task_in_order(
     assert last == "to its stdout"
     assert card.value == {"text/plain": "3"}
     assert capfd.readouterr().out == "of the foreground\n"
+    assert "huey pipes" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_what_a_task_prints_after_a_program_comes_after_it(card_of: Any) -> None:
+    def task() -> None:
+        for n in range(0, 40, 2):
+            subprocess.run(["echo", str(n)], check=True)
+            print(n + 1)
+
+    assert card_of(task).log.texts() == [str(n) for n in range(40)]
 
 
 def test_a_shell_command_prints_into_the_task(open_session: Any) -> None:
@@ -319,7 +354,8 @@ def test_a_program_that_prints_without_end_is_cut_short(card_of: Any) -> None:
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork")
 def test_a_forked_child_prints_into_the_task(card_of: Any) -> None:
     def child() -> None:
-        print("from a child")
+        for n in range(1000):
+            print(n)
         display(HTML("<b>from a child</b>"))
 
     def task() -> None:
@@ -328,7 +364,7 @@ def test_a_forked_child_prints_into_the_task(card_of: Any) -> None:
         process.join()
 
     log = card_of(task).log
-    assert log.texts() == ["from a child"]
+    assert log.texts() == [str(n) for n in range(1000)]
     assert [bundle["text/html"] for bundle in shown(log)] == ["<b>from a child</b>"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from IPython.utils.capture import capture_output
 from waiting import eventually
 
 import huey_jupyter
+from huey import SqliteHuey
 from huey_jupyter import Session, commands
 from huey_jupyter.cards import State
 
@@ -25,7 +27,6 @@ def loaded(ip: Any) -> Iterator[Any]:
             yield ip
         finally:
             ip.run_line_magic("unload_ext", "huey_jupyter")
-            ip.run_line_magic("reset", "-f -s")
             huey_jupyter._last = None
 
 
@@ -89,6 +90,26 @@ def test_in_a_lesson_tasks_are_slow_or_fail(loaded: Any) -> None:
     assert "chosen to fail" in session().board.card(unlucky.id).error
     answer(loaded, "fail 0")
     assert session().run_cell("'well'").get(blocking=True, timeout=10) == "well"
+
+
+def test_a_huey_of_the_users_own_is_used_with_its_tasks(loaded: Any, tmp_path: Path) -> None:
+    app = SqliteHuey("app", filename=str(tmp_path / "app.db"))
+
+    @app.task(name="theirs")
+    def theirs(n: int) -> int:
+        return n + 1
+
+    loaded.user_ns["app"] = app
+    assert "SqliteHuey: app" in answer(loaded, "use app")
+    result = theirs(1)
+    assert result.get(blocking=True, timeout=10) == 2
+    assert session().run_cell("1 + 1").get(blocking=True, timeout=10) == 2
+    session().wait()
+    assert "theirs" in answer(loaded, "tasks")
+    answer(loaded, "use memory")
+    assert session().run_cell("3").get(blocking=True, timeout=10) == 3
+    assert app.pending_count() == 0
+    app.storage.close()
 
 
 def test_tasks_are_listed_shown_and_logged(loaded: Any) -> None:

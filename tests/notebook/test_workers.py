@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import kernels
 import pytest
 from consumers import descendants, is_alive
 from notebook_worker import Notebook
@@ -256,6 +257,18 @@ def test_a_task_outside_is_cancelled(notebook, outside, kind, request):
     assert value(notebook.pid())
 
 
+def test_a_result_cancels_its_task_that_runs_outside(notebook, outside):
+    outside(2).start()
+    results = [notebook.nap("first"), notebook.nap("second")]
+    has_begun(notebook, "first")
+    has_begun(notebook, "second")
+
+    assert [result.cancel() for result in results] == [True, True]
+    for result in results:
+        with pytest.raises(TaskCanceled):
+            value(result)
+
+
 def test_a_sleeping_task_in_a_process_is_cancelled_in_its_sleep(notebook, outside):
     workers = outside(1)
     workers.start()
@@ -285,12 +298,14 @@ def test_a_killed_task_ends_as_cancelled_and_its_worker_is_replaced(anywhere, re
     workers.start()
     result = notebook.stubborn("task")
     has_begun(notebook, "task")
+    eventually(lambda: "executing" in kinds(notebook.huey, result))
 
     assert workers.kill(result.id)
     with pytest.raises(TaskCanceled):
         value(result)
     eventually(lambda: len(notebook.huey.workers()) == 2)
-    assert kinds(notebook.huey, result).count("executing") == 1
+    told = kinds(notebook.huey, result)
+    assert (told.count("executing"), told[-1]) == (1, "canceled")
     assert not workers.kill(result.id)
 
 
@@ -325,6 +340,7 @@ def test_a_graceful_stop_lets_a_task_end_which_can_still_be_cancelled(notebook, 
     has_begun(notebook, "second")
     stop = threading.Thread(target=lambda: workers.stop(graceful=True))
     stop.start()
+    eventually(lambda: not workers._timetable._thread)
 
     assert workers.cancel(second.id)
     notebook.folder.joinpath("go on").touch()
@@ -383,6 +399,7 @@ def test_stopped_workers_leave_no_file_and_no_process(notebook, outside):
     workers.stop()
     assert not log.exists()
     assert not any(map(is_alive, pids))
+    assert notebook.huey.reach == []
 
 
 def test_detached_workers_that_are_let_go_go_on(notebook, outside):
@@ -392,6 +409,7 @@ def test_detached_workers_that_are_let_go_go_on(notebook, outside):
     workers.let_go()
 
     assert not workers.running
+    assert notebook.huey.reach == []
     assert value(notebook.pid()) in descendants(pid)
     os.kill(pid, signal.SIGTERM)
     eventually(lambda: not is_alive(pid))
@@ -511,6 +529,7 @@ def test_workers_end_with_their_kernel_and_put_back_what_runs(notebook, kernel, 
 
 def test_an_interrupt_of_the_kernel_does_not_reach_its_workers(notebook, kernel):
     child, pid, _, _ = kernel("process")
+    assert os.getpgid(pid) != child.pid
     os.killpg(child.pid, signal.SIGINT)
 
     assert child.hear() == "interrupted"
@@ -528,3 +547,38 @@ def test_detached_workers_outlive_their_kernel(notebook, kernel):
     os.kill(pid, signal.SIGTERM)
     eventually(lambda: not is_alive(pid))
     log.unlink()
+
+
+IN_A_KERNEL = """
+from huey_jupyter.backends import NotebookHuey
+from huey_jupyter.outside import Outside
+huey = NotebookHuey("demo", {url!r})
+{cell}
+workers = Outside(huey, 2)
+workers.start()
+result = nap("task")
+"""
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("end", ["shutdown", "kill", "restart"])
+def test_workers_of_a_real_kernel_heed_its_end_and_not_its_interrupts(notebook, tmp_path, end):
+    with kernels.running("python3", tmp_path) as kernel:
+        cell = CELL.format(folder=str(tmp_path))
+        kernel.run(IN_A_KERNEL.format(url=notebook.huey.url, cell=cell))
+        has_begun(notebook, "task")
+        pid = kernel.value("workers.pid")
+
+        waiting = kernel.send("result.get(blocking=True)")
+        eventually(lambda: kernel.hear()["msg_type"] == "execute_input")
+        kernel.manager.interrupt_kernel()
+        assert kernel.reply(waiting)["content"]["ename"] == "KeyboardInterrupt"
+        assert notebook.huey.storage.inflight() == 1
+        assert value(notebook.pid()) in descendants(pid)
+
+        if end == "restart":
+            kernel.manager.restart_kernel()
+        else:
+            kernel.manager.shutdown_kernel(now=end == "kill")
+        eventually(lambda: not is_alive(pid))
+        assert len(notebook.huey.pending()) == 1
