@@ -359,7 +359,7 @@ def test_with_the_password_in_the_environment_it_reaches_the_server(
         url = f"unix://:hunter2@{server.socket}"
         to_file(notebook, tmp_path / "tasks.py", url=url)
         call = "import tasks; tasks.work(); print(tasks.huey.pending_count(), tasks.huey.name)"
-        said = in_a_clean_interpreter(tmp_path, call, HUEY_REDIS_PASSWORD="hunter2")
+        said = in_a_clean_interpreter(tmp_path, call, HUEY_REDIS_PASSWORD="hunter2")  # noqa: S106
     finally:
         server.end()
 
