@@ -19,7 +19,7 @@ from waiting import PATIENCE, eventually
 import huey as engine
 from huey import MemoryHuey, RedisHuey
 from huey_jupyter.export import CannotExport, Exported, Module, export, export_module, url_of
-from huey_jupyter.module_huey import huey_statement, without_password
+from huey_jupyter.module_huey import PASSWORD, huey_statement, without_password
 from huey_jupyter.sources import history
 
 ROOT = Path(engine.__file__).parents[1]
@@ -61,12 +61,12 @@ def problems(write: Write, *cells: str) -> str:
     return str(caught.value)
 
 
-def in_a_clean_interpreter(folder: Path, code: str, **environ: str) -> str:
+def in_a_clean_interpreter(folder: Path, code: str, environ: dict[str, str] | None = None) -> str:
     """Run Python with nothing of this process but the two packages."""
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=folder,
-        env={"PYTHONPATH": f"{ROOT}:{folder}", **environ},
+        env={"PYTHONPATH": f"{ROOT}:{folder}", **(environ or {})},
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -359,7 +359,7 @@ def test_with_the_password_in_the_environment_it_reaches_the_server(
         url = f"unix://:hunter2@{server.socket}"
         to_file(notebook, tmp_path / "tasks.py", url=url)
         call = "import tasks; tasks.work(); print(tasks.huey.pending_count(), tasks.huey.name)"
-        said = in_a_clean_interpreter(tmp_path, call, HUEY_REDIS_PASSWORD="hunter2")  # noqa: S106
+        said = in_a_clean_interpreter(tmp_path, call, environ={PASSWORD: "hunter2"})
     finally:
         server.end()
 
