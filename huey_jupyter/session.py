@@ -508,11 +508,17 @@ class Session:
             with self.lock:
                 self.board.pick(key)
         elif verb in ("more", "fewer"):
-            step = 1 if verb == "more" else -1
-            self.workers.set_count(max(1, self.workers.count + step))
+            self._add_workers(1 if verb == "more" else -1)
         else:
             self.control.act(verb, self.control.reached(verb, key))
         self._refresh_hints()
+
+    def _add_workers(self, number: int) -> None:
+        """Have more workers or, below 0, fewer; where none runs, start those that there were."""
+        if self.workers.running:
+            self.workers.set_count(max(1, self.workers.count + number))
+        else:
+            self.start()
 
     def _publish(self, changes: Changes) -> None:
         with self.lock:

@@ -64,6 +64,21 @@ def test_a_pause_ends_what_runs_and_begins_nothing(loaded: Any) -> None:
     assert result.get(blocking=True, timeout=10) == 42
 
 
+def test_the_buttons_of_the_dashboard_rule_the_workers(loaded: Any) -> None:
+    for verb, says in (
+        ("more", "3 threads"),
+        ("fewer", "2 threads"),
+        ("pause", "2 threads, paused"),
+        ("resume", "2 threads"),
+    ):
+        session()._carry_out(verb, "dashboard")
+        assert says in answer(loaded, "")
+    answer(loaded, "stop")
+    session()._carry_out("more", "dashboard")
+    assert "2 threads" in answer(loaded, "")
+    assert "2 threads" in answer(loaded, "dashboard")
+
+
 def test_a_lesson_goes_step_by_step(loaded: Any) -> None:
     answer(loaded, "pause")
     results = [session().run_cell(f"{n}") for n in range(3)]
