@@ -89,7 +89,7 @@ def _greeting(session: Session) -> str:
     line = f"huey: {workers}. The queue `huey` ends with the kernel."
     from huey_jupyter.backends import masked
 
-    last = session.remembered.last_place()
+    last = session.places.remembered.last_place()
     if last:
         line += f"\nThis notebook has used {masked(last)} before: %huey reconnect"
     return line

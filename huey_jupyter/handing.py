@@ -86,7 +86,6 @@ class Handing:
         self._asked: list[str] = []
         self._later: dict[str, Later] = {}
         self._sources: dict[str, Source] = {}
-        self._latest: dict[str, tuple[str, str]] = {}  # by cell: its source's key and its task
 
     # -- handing over -----------------------------------------------------------------------------
 
@@ -150,19 +149,6 @@ class Handing:
     def is_kept(self, task_id: str) -> bool:
         """Say whether `hand_over_again` can do that."""
         return task_id in self._sources
-
-    # -- the same cell again ----------------------------------------------------------------------
-
-    def last_run(self, cell_key: str) -> tuple[str, Card] | None:
-        """Return the source's key and the card of a cell's last run if that is not over."""
-        source_key, task_id = self._latest.get(cell_key, ("", ""))
-        with self.lock:
-            card = self.board.cards.get(task_id)
-            return None if card is None or card.terminal else (source_key, card)
-
-    def note_run(self, cell_key: str, source: Source, task_id: str) -> None:
-        """Remember a cell's latest run."""
-        self._latest[cell_key] = source.key, task_id
 
     # -- waiting for others -----------------------------------------------------------------------
 

@@ -9,28 +9,26 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any, Final
 
-from huey import Huey
 from huey.exceptions import ConfigurationError, HueyException
 from huey.results import Result, ResultGroup
-from huey.storage import Batch
 from huey.tasks import current_run
 from huey_jupyter import doctor, hints
-from huey_jupyter.backends import NotebookHuey, parse_url
+from huey_jupyter.backends import NotebookHuey
 from huey_jupyter.capture import Capture
 from huey_jupyter.cards import Board, Card, Changes, State
-from huey_jupyter.cells import parse_export
 from huey_jupyter.control import Control, Errands
 from huey_jupyter.display import Displays
 from huey_jupyter.export import export
 from huey_jupyter.handing import Handing, Source
 from huey_jupyter.lag import Heartbeat
 from huey_jupyter.lesson import Lesson
-from huey_jupyter.options import CellOptions
 from huey_jupyter.outputs import DashboardView
 from huey_jupyter.outside import Outside
 from huey_jupyter.overview import Facts, Overview, overview
-from huey_jupyter.remembered import Remembered
+from huey_jupyter.places import Places
 from huey_jupyter.reprs import Reprs, Storyteller
+from huey_jupyter.reruns import Reruns
+from huey_jupyter.settings import Settings
 from huey_jupyter.views import card_text, group_text
 from huey_jupyter.watch import Watcher
 from huey_jupyter.workers import Threads
@@ -41,8 +39,6 @@ WORKERS: Final = 2
 # A wait in the foreground looks this often (seconds), so that an interrupt reaches it.
 TICK: Final = 0.05
 MOST_ITEMS: Final = 100_000  # tasks that one map may make
-CONFIGURED: Final = ("retries", "retry_delay", "on_rerun", "notify", "quiet")
-SHOWN_SINGLY: Final = 20  # cards that come back one by one; more are shown as a group
 
 
 class Session:
@@ -68,7 +64,7 @@ class Session:
         self.huey = huey or NotebookHuey(name)
         self.lock = threading.RLock()
         self.board = Board()
-        self.defaults: dict[str, Any] = {}
+        self.settings = Settings()
         self.errands = Errands(self._carry_out)
         self.handing = Handing(ip, self.huey, self.board, self.lock, self._catch_up)
         self.control = Control(self.huey, self.board, self.lock, self.handing)
@@ -82,7 +78,8 @@ class Session:
         self.reprs = Reprs(ip, self.show, self.describe)
         self._storyteller = Storyteller(ip)
         self.lesson = Lesson(self.huey)
-        self.remembered = Remembered(ip, self.huey.name)
+        self.places = Places(self)
+        self.reruns = Reruns(self)
         self._hire(Threads(self.huey, workers))
 
     # -- beginning and end ------------------------------------------------------------------------
@@ -114,7 +111,7 @@ class Session:
         self.heartbeat.stop()
         self.watcher.stop()
         if not self.huey.durable:
-            self._lose("the extension was unloaded, and the queue in memory ended with it")
+            self.places.lose("the extension was unloaded, and the queue in memory ended with it")
         self.displays.close()
         self.lesson.end()
         self.ip.events.unregister("post_run_cell", self._after_cell)
@@ -137,13 +134,13 @@ class Session:
         :raises ValueError: if an option cannot be what it is.
         :returns: a `Result`; with ``every`` the name of the periodic task.
         """
-        chosen = CellOptions(**{**self.defaults, **options})
+        chosen = self.settings.options(**options)
         work = Source(source, line, name or f"cell_{self._number}", chosen)
         if chosen.process:
             self._need_processes()
         if chosen.every:
             return self._repeat(work)
-        result = self._go_on_with(work) or self._hand_over(work)
+        result = self.reruns.hand_over(work)
         if not chosen.quiet:
             self.show(result)
         if chosen.notify:
@@ -168,7 +165,7 @@ class Session:
 
         The other parameters are those of `run_cell`.
         """
-        chosen = CellOptions(**{**self.defaults, **options})
+        chosen = self.settings.options(**options)
         found = list(islice(items, MOST_ITEMS + 1))
         if len(found) > MOST_ITEMS:
             raise ValueError(f"more than {MOST_ITEMS:,} items: hand them over in parts")
@@ -230,8 +227,8 @@ class Session:
             "kind": self.workers.kind,
             "paused": self.workers.paused,
             "running": states.count(State.running) + states.count(State.stopping),
-            "queued": states.count(State.queued) + states.count(State.retry),
-            "scheduled": states.count(State.scheduled),
+            "queued": states.count(State.queued),
+            "scheduled": states.count(State.scheduled) + states.count(State.retry),
             "done": states.count(State.done),
             "failed": states.count(State.failed) + states.count(State.lost),
             "cancelled": states.count(State.canceled),
@@ -376,36 +373,7 @@ class Session:
         :raises ConfigurationError: if tasks wait or run and neither was said, or the new place
             cannot be used.
         """
-        own = self.ip.user_ns.get(where)
-        theirs = own if isinstance(own, Huey) and own is not self.huey else None
-        url = self.huey.url if own is self.huey else "" if theirs else parse_url(where)
-        if url == self.huey.url:
-            return
-        running = [card for card in self.tasks() if card.state in (State.running, State.stopping)]
-        if running and not (move or leave):
-            raise ConfigurationError(
-                f"{len(running)} tasks are running: wait for them, or say --move (they end "
-                f"first, what waits comes along) or --leave"
-            )
-        if url == "memory" and self.workers.kind == "process":
-            raise ConfigurationError(
-                "worker processes cannot see a queue in memory: %huey start -k thread first"
-            )
-        was_running = self.workers.running
-        self.workers.stop(graceful=move)
-        try:
-            if leave and not self.huey.durable:
-                self._lose("the notebook has left the queue in memory")
-            self.watcher.catch_up()
-            if theirs is None:
-                self.huey.move_to(url, move=move, leave=leave)
-            else:
-                self.huey.adopt(theirs, move=move, leave=leave)
-            self.watcher.follow_on()
-        finally:
-            if was_running:
-                self.workers.start()
-        self.remembered.remember(self.huey.url if self.huey.durable and theirs is None else "")
+        self.places.use(where, move, leave)
 
     def dashboard(self) -> None:
         """Show workers, queue, schedule and what is over, and how they go on."""
@@ -442,18 +410,20 @@ class Session:
         :param where: as for `use`; by default where the notebook was last.
         :returns: how many tasks there are.
         """
-        where = where or self.remembered.last_place()
-        if not where and not self.huey.durable:
-            raise ConfigurationError(
-                "nothing is known of an earlier queue of this notebook: say where it is, like "
-                "%huey reconnect sqlite:huey.db"
-            )
-        if where:
-            self.use(where)
-        self.watcher.read_all()
-        cards = self.tasks()
-        self._show_cards(cards)
-        return len(cards)
+        return self.places.reconnect(where)
+
+    def find(self, beginning: str) -> str:
+        """Return the one task id that begins so.
+
+        :raises LookupError: if there is none, or more than one.
+        """
+        self.watcher.catch_up()
+        with self.lock:
+            found = [task_id for task_id in self.board.cards if task_id.startswith(beginning)]
+        if len(found) != 1:
+            what = "no task" if not found else f"{len(found)} tasks"
+            raise LookupError(f"{what} with an id that begins with {beginning!r}")
+        return found[0]
 
     def export(self, path: str, *, force: bool = False) -> str:
         """Write the notebook's task functions as a module that ``huey_consumer`` runs.
@@ -471,12 +441,12 @@ class Session:
         :raises ValueError: if there is no such setting, or it cannot be that.
         """
         for setting in settings:
-            key, _, text = setting.partition("=")
-            self._configure(key.strip().replace("-", "_"), text.strip())
-        chosen = CellOptions(**self.defaults)
-        export = "auto" if chosen.export is None else ",".join(sorted(chosen.export)) or "none"
-        known = {key: getattr(chosen, key) for key in CONFIGURED}
-        return {"workers": self.workers.count, **known, "export": export}
+            key, _, text = (part.strip() for part in setting.partition("="))
+            if key == "workers" and text.isdigit() and int(text):
+                self.workers.set_count(int(text))
+            else:
+                self.settings.change(key.replace("-", "_"), text)
+        return {"workers": self.workers.count, **self.settings.told()}
 
     def doctor(self) -> Any:
         """Return what works here and what does not, to be displayed."""
@@ -487,33 +457,6 @@ class Session:
     @property
     def _number(self) -> int:
         return int(self.ip.displayhook.prompt_count)
-
-    def _configure(self, key: str, text: str) -> None:
-        if key == "workers" and text.isdigit() and int(text):
-            self.workers.set_count(int(text))
-        elif key == "export":
-            self.defaults[key] = parse_export(text)
-        elif key in CONFIGURED:
-            kind = type(getattr(CellOptions(), key))
-            value = {"True": True, "False": False}.get(text) if kind is bool else kind(text)
-            self.defaults = {**self.defaults, key: value}
-            CellOptions(**self.defaults)
-        else:
-            names = ", ".join(("workers", "export", *CONFIGURED))
-            raise ValueError(f"%huey config takes KEY=VALUE with one of {names}")
-
-    def find(self, beginning: str) -> str:
-        """Return the one task id that begins so.
-
-        :raises LookupError: if there is none, or more than one.
-        """
-        self.watcher.catch_up()
-        with self.lock:
-            found = [task_id for task_id in self.board.cards if task_id.startswith(beginning)]
-        if len(found) != 1:
-            what = "no task" if not found else f"{len(found)} tasks"
-            raise LookupError(f"{what} with an id that begins with {beginning!r}")
-        return found[0]
 
     def _hire(self, workers: Threads | Outside) -> None:
         """Have these workers from now on."""
@@ -531,35 +474,6 @@ class Session:
             f"%huey cancel {name} ends that"
         )
         return name
-
-    def _go_on_with(self, work: Source) -> Result[Any] | None:
-        """Return the result of this cell's last run if that is to be shown; cancel it if not."""
-        key = self._cell_key(work)
-        last = self.handing.last_run(key) if key else None
-        if last is None or work.options.on_rerun == "queue":
-            return None
-        source_key, card = last
-        if source_key == work.key and work.options.on_rerun == "auto":
-            return self.control.result(card.id)
-        self.control.act("cancel", [card.id])
-        self.displays.say(f"the earlier run {card.short} of this cell was asked to stop")
-        return None
-
-    def _hand_over(self, work: Source) -> Result[Any]:
-        result = self.handing.hand_over(work)
-        self.handing.note_run(self._cell_key(work), work, result.id)
-        return result
-
-    def _cell_key(self, work: Source) -> str:
-        """Return what stays the same when a cell is run again: the front end's name for it.
-
-        A call of `run_cell` is no cell: it is a new run each time.
-        """
-        if not work.line:
-            return ""
-        parent = self.ip.get_parent() if hasattr(self.ip, "get_parent") else {}
-        known = (parent or {}).get("metadata", {}).get("cellId")
-        return known or work.key
 
     def _know(self, result: Result[Any]) -> Card:
         """Return a result's card, also if its events are not kept any more."""
@@ -582,17 +496,6 @@ class Session:
         group = self.board.group(result.id or "-".join(ids[:1]), ids=ids, expected=len(ids))
         group.prompt = group.prompt or f"In[{self._number}]"
         return group.id
-
-    def _show_cards(self, cards: list[Card]) -> None:
-        """Show cards that an earlier kernel has shown."""
-        if len(cards) <= SHOWN_SINGLY:
-            for card in cards:
-                self.displays.show(card.id)
-            return
-        with self.lock:
-            ids = [card.id for card in cards]
-            group = self.board.group(f"all {self.huey.name}", self.huey.name, ids, len(ids))
-        self.displays.show(group.id)
 
     def _over(self, wanted: list[str] | None) -> bool:
         self.watcher.catch_up()
@@ -627,8 +530,7 @@ class Session:
         self.watcher.catch_up()
 
     def _refresh_hints(self) -> None:
-        idle = "" if self.workers.running else hints.NO_WORKER
-        idle = hints.PAUSED if self.workers.running and self.workers.paused else idle
+        idle = hints.idle_because(self.workers.running, self.workers.paused)
         lags = self.heartbeat.high_for(hints.LAG) >= hints.PATIENCE
         with self.lock:
             hints.refresh(self.board, idle, lags)
@@ -641,13 +543,3 @@ class Session:
         """Show the ends of tasks before the cell's own end: some front ends listen no longer."""
         self.handing.bring_back()
         self.displays.end_cell()
-
-    def _lose(self, why: str) -> None:
-        """End what nobody will run any more, for cards and for callers that wait."""
-        self.huey.storage.flush_queue()
-        self.huey.storage.flush_schedule()
-        with self.lock:
-            lost = [card.id for card in self.board.cards.values() if not card.terminal]
-            for one in lost:
-                self.board.fold({"kind": "lost", "task": one, "at": time.time(), "error": why})
-        self.huey.storage.write(Batch(endings=[(one, "lost") for one in lost]))

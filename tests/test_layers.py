@@ -43,7 +43,7 @@ NOTEBOOK = """
     sources plain portable belongings imports module_huey export
     backends
     worker tied timetable workers outside
-    options handing control hints remembered machine doctor
+    options settings handing control hints remembered places reruns machine doctor
     session
     commands magics completion
     huey_jupyter teaching.* __main__

@@ -58,8 +58,10 @@ def test_what_a_task_prints_and_displays_is_on_its_card_alone(
         "display(HTML('<b>bold</b>'))"
     )
     with open_session() as session:
+        session.pause()  # or it might have printed before its card is shown
         result = session.run_cell(source)
         card = capsys.readouterr().out
+        session.resume()
         session.wait()
 
         text = session.describe(result)

@@ -159,6 +159,7 @@ function morphChildren(have, want) {
   let cursor = have.firstChild;
   for (const next of [...want.childNodes]) {
     const old = keyed.get(next.dataset?.key);
+    keyed.delete(next.dataset?.key); // whatever else has the same key is new
     if (old) while (cursor !== old && cursor && !wanted.has(cursor.dataset?.key)) cursor = drop(cursor);
     const match = old ?? cursor;
     if (!match || !alike(match, next)) {
