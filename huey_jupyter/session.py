@@ -143,6 +143,8 @@ class Session:
         result = self.reruns.hand_over(work)
         if not chosen.quiet:
             self.show(result)
+        if chosen.notify:
+            self.displays.expect(result.id)
         return result
 
     def map_cell(
@@ -173,6 +175,10 @@ class Session:
         results = self.handing.hand_over_each(work, names, found)
         if not chosen.quiet and found:
             self.show(results)
+        if chosen.notify and found:
+            with self.lock:
+                key = self._key(results)
+            self.displays.expect(key)
         return results
 
     # -- showing ----------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ BAR: Final = 20
 SQUARES_A_LINE: Final = 50
 LAST_LINES: Final = 20
 MAX_TEXT: Final = 4_000
+MAX_NOTICE: Final = 200
 INDENT: Final = "  "
 
 
@@ -30,6 +31,18 @@ def group_text(group: Group, cards: list[Card], now: float) -> str:
     return ansi_text("\n".join(_group(group, cards, now)))
 
 
+def card_notice(card: Card) -> str:
+    """Return in one line how a task has ended."""
+    line = f"{card.state.shape} {card.title}: {words.word(card)}"
+    return _one_line(f"{line} · {words.why(card)}" if words.why(card) else line)
+
+
+def group_notice(group: Group) -> str:
+    """Return in one line how the tasks of a group have ended."""
+    shape = State.failed.shape if group.failed else State.done.shape
+    return _one_line(f"{shape} {words.group_title(group)}: {', '.join(words.group_counts(group))}")
+
+
 def status_text(facts: Mapping[str, Any]) -> str:
     """Return the one line about the queue.
 
@@ -41,6 +54,11 @@ def status_text(facts: Mapping[str, Any]) -> str:
     line = " · ".join([state, *words.status_counts(facts), *words.status_place(facts)])
     note = str(facts.get("note") or "")
     return ansi_text(f"{line}\n{INDENT}{note}" if note else line)
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(ansi_text(text).split())
+    return line if len(line) <= MAX_NOTICE else line[: MAX_NOTICE - 1] + "…"
 
 
 def _card(card: Card, now: float) -> Iterator[str]:

@@ -43,6 +43,8 @@ function initialize({ model }) {
   const hear = (message) => {
     for (const [verb, task] of message.heard ?? []) heard(verb, task);
     for (const [name, news] of Object.entries(message.cards ?? {})) take(name, news);
+    if (message.expects) void askForNotices();
+    for (const text of message.notify ?? []) notify(text);
     if (!message.offers) return;
     for (const [task, row] of Object.entries(message.offers)) {
       if (row.length) offers[task] = row;
@@ -144,6 +146,52 @@ function patch(pieces, changes) {
 // Keep the pictures that the HTML still names.
 function named(pictures, html) {
   return Object.fromEntries(Object.entries(pictures).filter(([key]) => html.includes(key)));
+}
+
+// --- notices: by the system if the page may, else in the title until the reader is back ---
+
+const BACK = ["focus", "pointermove", "keydown"];
+
+async function askForNotices() {
+  if (globalThis.Notification?.permission !== "default") return;
+  try {
+    await Notification.requestPermission();
+  } catch {
+    // a browser may want a click for that: the title will do
+  }
+}
+
+function notify(text) {
+  try {
+    if (globalThis.Notification?.permission !== "granted") throw new Error("may not");
+    const notice = new Notification(text, { tag: text });
+    notice.onclick = () => window.focus();
+  } catch {
+    flash(text); // some browsers show notices to no page
+  }
+}
+
+function flash(text) {
+  page.notice = text;
+  if (page.flashing) return;
+  let title = document.title;
+  const blink = () => {
+    if (document.title === page.notice) {
+      document.title = title;
+    } else {
+      title = document.title;
+      document.title = page.notice;
+    }
+  };
+  const calm = () => {
+    clearInterval(page.flashing);
+    page.flashing = null;
+    if (document.title === page.notice) document.title = title;
+    for (const sign of BACK) window.removeEventListener(sign, calm, true);
+  };
+  page.flashing = setInterval(blink, 1000);
+  blink();
+  for (const sign of BACK) window.addEventListener(sign, calm, true);
 }
 
 // --- buttons on plain HTML ---
