@@ -125,10 +125,16 @@ def _dashboard(session: Session, options: argparse.Namespace) -> Any:
 
 def _slow(session: Session, options: argparse.Namespace) -> Any:
     session.lesson.slow(options.seconds)
+    if not options.seconds:
+        return "no task waits before it begins"
+    return f"each task waits {options.seconds:g} s before it begins: %huey slow 0 ends that"
 
 
 def _fail(session: Session, options: argparse.Namespace) -> Any:
     session.lesson.fail(options.share)
+    if not options.share:
+        return "no task is chosen to fail"
+    return f"{options.share:.0%} of the tasks fail: %huey fail 0 ends that".replace("%", " %", 1)
 
 
 def _export(session: Session, options: argparse.Namespace) -> Any:
@@ -249,6 +255,8 @@ COMMANDS: Final[dict[str, Command]] = {
 }
 
 
+HELP: Final = ("help", "-h", "--help")
+
 # -- reading a line -------------------------------------------------------------------------------
 
 
@@ -278,6 +286,9 @@ def obey(session: Session, line: str) -> None:
     except ValueError as error:
         raise UsageError(f"%huey {line}: {error}") from None
     name, *rest = words or ["status"]
+    if name in HELP:
+        print(manual())
+        return
     if name not in COMMANDS:
         raise UsageError(f"%huey knows {', '.join(COMMANDS)}, not {name!r}")
     answer = COMMANDS[name].run(session, parser_of(name).parse_args(rest))

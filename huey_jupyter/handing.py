@@ -110,7 +110,8 @@ class Handing:
         cell = compile_cell(self.ip, source.text, source.line)
         first = self._work(source, cell)
         bind = compile(f"{targets} = __huey_item__", "<%%huey_map>", "exec")
-        works = [self._work(source, cell, first.names, _bound(bind, item)) for item in items]
+        bound = [_bound(targets, bind, item) for item in items]
+        works = [self._work(source, cell, first.names, one) for one in bound]
         return self.huey.enqueue_many([self._task(source, work) for work in works])
 
     def repeat(self, source: Source) -> str:
@@ -319,13 +320,16 @@ class Handing:
             weakref.finalize(result, drop, task_id).atexit = False
 
 
-def _bound(bind: Any, item: Any) -> dict[str, Any]:
+def _bound(names: str, bind: Any, item: Any) -> dict[str, Any]:
     """Return the names that an item is bound to.
 
     :param bind: the assignment that a ``for`` would make, of an item to its targets.
     """
     bound = {"__huey_item__": item}
-    exec(bind, bound)  # noqa: S102 - an assignment, made of the names that the user wrote
+    try:
+        exec(bind, bound)  # noqa: S102 - an assignment, made of the names that the user wrote
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{names} cannot be bound to {item!r:.200}: {error}") from None
     return {name: value for name, value in bound.items() if not name.startswith("__")}
 
 

@@ -176,7 +176,9 @@ class Session:
             self._need_processes()
         work = Source(source, line, name or f"cell_{self._number}", chosen)
         results = self.handing.hand_over_each(work, names, found)
-        if not chosen.quiet and found:
+        if not found:
+            self.displays.say("no items: there is nothing to do")
+        elif not chosen.quiet:
             self.show(results)
         if chosen.notify and found:
             with self.lock:
@@ -312,7 +314,7 @@ class Session:
         :param detach: let them outlive the kernel.
         """
         kind = kind or self.workers.kind
-        count = workers or self.workers.count
+        count = self.workers.count if workers is None else workers
         if kind == "process" and not self.huey.durable:
             self.use("sqlite", move=True)
         if kind == self.workers.kind and self.workers.running and not detach:
