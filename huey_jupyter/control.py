@@ -48,6 +48,10 @@ class Control:
         """Take note of a result, whose task can be run again while somebody holds it."""
         self._results[result.id] = result
 
+    def is_held(self, task_id: str) -> bool:
+        """Say whether somebody holds a result of which `remember` was told."""
+        return task_id in self._results
+
     def result(self, task_id: str) -> Result[Any]:
         """Return the way to a task's value."""
         return self._results.get(task_id) or Result(self.huey, Task(id=task_id))

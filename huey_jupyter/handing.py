@@ -273,7 +273,12 @@ class Handing:
         notes = self._receive(card.id, handed.names)
         kept, missing = handed.names.bring_back(handed.export, self._brought)
         if kept:
-            notes.append(f"you have bound {_quoted(kept)} meanwhile: yours is kept")
+            gone = [name for name in kept if name not in self.ip.user_ns]
+            bound = [name for name in kept if name not in gone]
+            if bound:
+                notes.append(f"you have bound {_quoted(bound)} meanwhile: yours is kept")
+            if gone:
+                notes.append(f"you have deleted {_quoted(gone)} meanwhile: it stays so")
             self._keep_apart(card, handed.names, kept)
         if missing:
             notes.append(f"the cell bound no {_quoted(missing)}")

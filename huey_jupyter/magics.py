@@ -196,6 +196,8 @@ class HueyMagics(Magics):  # type: ignore[misc]  # IPython is Any to the type ch
         singles = [result] if isinstance(result, Result) else list(result)
         if not self.session.wait(*(single.id for single in singles)):
             raise _quiet("Interrupted", NOT_WAITING, [NOT_WAITING])
+        if not (options.quiet or self.session.displays.in_kernel):
+            self.session.show(result)  # what was shown in a terminal stays as it was
         for single in singles:
             _raise_if_failed(single)
 

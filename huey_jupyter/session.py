@@ -64,6 +64,7 @@ class Session:
         self.ip = ip
         self.huey = huey or NotebookHuey(name)
         self.lock = threading.RLock()
+        self.named: str | None = None  # what the notebook calls the Huey
         self.board = Board()
         self.settings = Settings()
         self._elsewhere = 0  # workers that others have at this queue
@@ -193,7 +194,7 @@ class Session:
 
         A result of another Huey than the session's is shown as plain text.
         """
-        if not self._is_ours(result):
+        if not self._is_ours(result) or (isinstance(result, ResultGroup) and not len(result)):
             self.displays.say(repr(result))
             return
         with self.lock:
@@ -230,7 +231,7 @@ class Session:
             facts = self.overview().status()
         if not self.huey.durable:
             facts["storage"] = "memory: the queue ends with the kernel"
-        return facts
+        return {**facts, "periodic": len(self.huey.registry.periodic)}
 
     def tasks(self, state: str = "") -> list[Card]:
         """Return the cards of all tasks, or of those in one state, the latest last.
@@ -249,9 +250,10 @@ class Session:
     def clear(self) -> int:
         """Forget the tasks that are over, and the values that they left; return how many.
 
-        What is shown stays.
+        What is shown stays, and so does what a variable holds the result of.
         """
         over = [card.id for card in self.tasks() if card.terminal]
+        over = [task_id for task_id in over if not self.control.is_held(task_id)]
         for task_id in over:
             self.huey.storage.pop_data(task_id)
         with self.lock:
@@ -268,8 +270,7 @@ class Session:
         :returns: whether they have ended.
         :raises HueyException: inside a task, which would wait for itself.
         """
-        if current_run() is not None:
-            raise HueyException("a task cannot wait for the queue that it is in")
+        refuse_in_task("wait for the queue that it is in")
         wanted = [self.find(one) for one in task_ids] or None
         try:
             while not self._over(wanted):
@@ -282,10 +283,11 @@ class Session:
     def cancel(self, task_id: str) -> int:
         """Cancel a task, or ``all``; return how many were asked to stop.
 
-        :param task_id: the id, or enough of its beginning.
+        :param task_id: the id, or enough of its beginning, or the name of a periodic task.
         """
-        if task_id in self.huey.registry.periodic:
-            return int(self.huey.registry.unregister(task_id))
+        for name in (task_id, f"__main__.{task_id}"):
+            if name in self.huey.registry.periodic:
+                return int(self.huey.registry.unregister(name))
         wanted = None if task_id == "all" else self.find(task_id)
         cards = [card for card in self.tasks() if wanted in (None, card.id)]
         open_ids = [card.id for card in cards if not (card.terminal or card.asked)]
@@ -321,7 +323,7 @@ class Session:
             self.workers.set_count(count)
             self.workers.resume()
             return
-        self.workers.stop()
+        self.stop()
         if kind == "process":
             self._hire(Outside(self.huey, count, detach=detach))
         else:
@@ -329,11 +331,17 @@ class Session:
         self.workers.start()
 
     def stop(self) -> None:
-        """Stop the workers; what runs is interrupted and goes back to the queue."""
+        """Stop the workers; what runs is interrupted and goes back to the queue.
+
+        :raises HueyException: inside a task, which would wait for its own end; so do `restart`
+            and `use`.
+        """
+        refuse_in_task("stop the workers that run it")
         self.workers.stop()
 
     def restart(self) -> None:
         """Stop the workers once what runs has ended, and start fresh ones."""
+        refuse_in_task("stop the workers that run it")
         self.workers.stop(graceful=True)
         self.workers.start()
 
@@ -366,6 +374,7 @@ class Session:
         :raises ConfigurationError: if tasks wait or run and neither was said, or the new place
             cannot be used.
         """
+        refuse_in_task("move the queue that it is in")
         self.places.use(where, move, leave)
 
     def dashboard(self) -> None:
@@ -436,7 +445,9 @@ class Session:
         """
         for setting in settings:
             key, _, text = (part.strip() for part in setting.partition("="))
-            if key == "workers" and text.isdigit() and int(text):
+            if key == "workers":
+                if not text.isdecimal() or not int(text):
+                    raise ValueError(f"workers is a whole number from 1 up, not {text!r}")
                 self.workers.set_count(int(text))
             else:
                 self.settings.change(key.replace("-", "_"), text)
@@ -472,11 +483,19 @@ class Session:
     def _know(self, result: Result[Any]) -> Card:
         """Return a result's card, also if its events are not kept any more."""
         self.control.remember(result)
-        card = self.board.card(result.id)
+        card = self.board.cards.get(result.id) or self._recall(result)
         known = result.task.describe()
         card.name = card.name or result.task.name
         card.args = card.args or known.get("args", "")
         card.label = card.label or known.get("label", "")
+        return card
+
+    def _recall(self, result: Result[Any]) -> Card:
+        """Make the card of a result whose events are not kept; nothing waits that is over."""
+        card = self.board.card(result.id)
+        if result.status() == "unknown":
+            self.board.fold({"kind": "complete", "task": result.id, "at": time.time()})
+            card.note = "what became of it is not kept any more"
         return card
 
     def _is_ours(self, result: Result[Any] | ResultGroup[Any]) -> bool:
@@ -557,3 +576,14 @@ class Session:
         """Show the ends of tasks before the cell's own end: some front ends listen no longer."""
         self.handing.bring_back()
         self.displays.end_cell()
+        if self.named is not None:
+            self.ip.user_ns.setdefault(self.named, self.huey)  # %reset takes it away
+
+
+def refuse_in_task(what: str) -> None:
+    """Refuse what a task cannot do, as it would wait for itself.
+
+    :raises HueyException: inside a task.
+    """
+    if current_run() is not None:
+        raise HueyException(f"a task cannot {what}: do that in a cell of the notebook")

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, Final
 
 from huey_jupyter.cards import Card, Group, State
-from huey_jupyter.log import Gap, Line
+from huey_jupyter.log import Gap, Line, Rich
 from huey_jupyter.views import words
 from huey_jupyter.views.ansi import ansi_text
 from huey_jupyter.views.bundles import text_of
@@ -89,22 +89,29 @@ def _bar(fraction: float) -> str:
     return "▓" * full + "░" * (BAR - full)
 
 
-def _indented(text: str) -> Iterator[str]:
+def _indented(text: str, indent: str = INDENT) -> Iterator[str]:
     if text:
         cut = text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + " …"
-        yield from (INDENT + line for line in cut.rstrip("\n").split("\n"))
+        yield from (indent + line for line in cut.rstrip("\n").split("\n"))
 
 
 def _log(card: Card) -> Iterator[str]:
-    entries = [entry for entry in card.log.entries() if isinstance(entry, Line | Gap)]
-    last = [entry for entry in entries[-LAST_LINES:] if isinstance(entry, Line)]
+    entries = [entry for entry in card.log.entries() if not isinstance(entry, Gap)]
+    last = entries[-LAST_LINES:]
     if not last:
         return
-    more = card.log.lines - len(last)
-    yield f"{INDENT}{words.plural(card.log.lines, 'line')} of output" + (
-        f", the last {len(last)}:" if more else ":"
-    )
-    yield from (f"{INDENT}│ {entry.text}" for entry in last)
+    lines = sum(isinstance(entry, Line) for entry in last)
+    more = f", the last {lines}" if card.log.lines > lines else ""
+    yield f"{INDENT}{words.plural(card.log.lines, 'line')} of output{more}:"
+    for entry in last:
+        yield from (f"{INDENT}│ {line}" for line in _texts(entry))
+
+
+def _texts(entry: Line | Rich) -> list[str]:
+    """Return a line, or a display as a terminal shows it."""
+    if isinstance(entry, Line):
+        return [entry.text]
+    return list(_indented(text_of(entry.bundle.get("text/plain")), "")) or ["[a display]"]
 
 
 def _group(group: Group, cards: list[Card], now: float) -> Iterator[str]:

@@ -269,7 +269,7 @@ def status_counts(facts: Mapping[str, Any]) -> list[str]:
     now = [f"{facts.get(key) or 0:,} {key}" for key in ("running", "queued")]
     rest = [
         f"{facts[key]:,} {key}"
-        for key in ("scheduled", "done", "failed", "cancelled")
+        for key in ("scheduled", "periodic", "done", "failed", "cancelled")
         if facts.get(key)
     ]
     return now + rest
