@@ -133,13 +133,14 @@ class Executor:
     def _set_aside(self, claim: Claim, error: BaseException, host: Host) -> None:
         reason = printable(one_line(error))
         logger.error("a message cannot be read and is set aside: %s", reason)
-        endings, joins = [], []
+        endings, joins, events = [], [], []
         if isinstance(error, UnreadableMessage) and error.task_id:
             endings = [(error.task_id, "aside")]
+            events = self.huey.events.of("lost", Task(id=error.task_id), name="", error=reason)
             config = self._chord_config(claim.data)
             joins = self._joins(config, _no_value(error.task_id, reason))
         aside = Aside(claim.data, reason, claim.priority)
-        host.finish(Batch(aside=[aside], endings=endings, joins=joins))
+        host.finish(Batch(aside=[aside], endings=endings, joins=joins, events=events))
 
     def _chord_config(self, data: Any) -> Any:
         """Return what a message that names no known task has to do with chords, if it tells."""

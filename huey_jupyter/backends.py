@@ -77,6 +77,11 @@ class NotebookHuey(Huey):
     def _serializer_for(self, url: str) -> Serializer:
         return ReferenceSerializer() if url == MEMORY else ByValue(self.courier)
 
+    @property
+    def is_borrowed(self) -> bool:
+        """Whether the queue is that of another Huey, see `adopt`."""
+        return self._theirs is not None
+
     # -- moving -------------------------------------------------------------------------------
 
     def move_to(self, url: str, *, move: bool = False, leave: bool = False) -> Moved:
@@ -162,7 +167,10 @@ class NotebookHuey(Huey):
         self.storage.recover()
         others = self.storage.workers() or self.storage.inflight()
         if self.consumers or (others and not leave):
-            raise ConfigurationError(f"workers are at work in {self.place}: stop them first")
+            raise ConfigurationError(
+                f"workers are at work in {self.place}: stop them first, of other notebooks too, "
+                f"or say --leave"
+            )
         waiting, scheduled = len(self), self.scheduled_count()
         if waiting + scheduled and not (move or leave):
             raise ConfigurationError(
@@ -201,7 +209,7 @@ class NotebookHuey(Huey):
             except CannotTravel:
                 raise
             except Exception as error:
-                raise explain(task, self.courier, error) from error
+                raise explain(task, self.courier, error) from None
         if self.durable:
             task.carries = carried(task, len(data))
         return data

@@ -81,7 +81,7 @@ class Report(NamedTuple):
         """
         if self.stuck:
             found = "; ".join(_complaint(item, label) for item in self.stuck)
-            raise CannotTravel(f"{label} cannot be sent to a worker: {found}")
+            raise CannotTravel(f"{label} cannot be sent to a worker: {found}") from None
 
 
 class Use(NamedTuple):

@@ -222,7 +222,9 @@ COMMANDS: Final[dict[str, Command]] = {
         (argument("tasks", nargs="*", metavar="ID", help=ANY_TASK),),
         _wait,
     ),
-    "clear": Command("Forget the tasks that are over, and their values.", (), _clear),
+    "clear": Command(
+        "Forget the tasks that are over, their values, and code that no task needs.", (), _clear
+    ),
     "dashboard": Command("Show workers, queue and schedule as they go.", (), _dashboard),
     "lanes": Command("The same as dashboard.", (), _dashboard),
     "step": Command(

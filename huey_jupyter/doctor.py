@@ -215,6 +215,7 @@ def _figures(machine: Machine) -> Iterator[Finding]:
 
 NETWORKS: Final = re.compile(r"^(nfs|cifs|smb|9p|afs|ceph|fuse|gluster|lustre|beegfs|gpfs|v9fs)")
 MEGABYTE: Final = 1_000_000
+START: Final = "%huey start"
 
 
 def _folder(machine: Machine) -> Iterator[Finding]:
@@ -264,6 +265,19 @@ def _queue(machine: Machine) -> Iterator[Finding]:
         yield Finding("queue", Level.ok, f"In {machine.queue.where}.")
 
 
+def _workers(machine: Machine) -> Iterator[Finding]:
+    if machine.failure:
+        why = machine.failure.partition("\n")[0].partition(";")[0]
+        yield Finding("workers", Level.problem, f"{why[:1].upper()}{why[1:]}.", START)
+    elif machine.workers == 0 and machine.waiting:
+        says = f"{plural(machine.waiting, 'task')} in the queue, and no worker is running."
+        yield Finding("workers", Level.warning, says, START)
+    elif machine.workers == 0:
+        yield Finding("workers", Level.ok, f"None is running; {START} starts some.")
+    elif machine.workers is not None:
+        yield Finding("workers", Level.ok, f"{plural(machine.workers, 'worker')} for this queue.")
+
+
 def _redis(machine: Machine) -> Iterator[Finding]:
     answer = machine.redis
     if answer is None:
@@ -295,7 +309,7 @@ def _lag(machine: Machine) -> Iterator[Finding]:
 
 CHECKS: Final[tuple[Callable[[Machine], Iterator[Finding]], ...]] = (
     *(_huey, _python, _ipykernel, _needed, _page, _widgets, _figures),
-    *(_queue, _redis, _folder, _disk, _processes, _lag),
+    *(_queue, _workers, _redis, _folder, _disk, _processes, _lag),
 )
 
 

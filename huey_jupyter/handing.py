@@ -215,6 +215,7 @@ class Handing:
         for one in later.waits_for:
             handed = self._handed_over.get(one)
             if handed is not None and not later.source.options.share:
+                self._say(one, self._receive(one, handed.names))
                 work.names.names.update(handed.names.made)
         task = self._task(later.source, work, later.task_id)
         self._note(later.source, work, self.huey.enqueue(task), later.result)
@@ -282,9 +283,14 @@ class Handing:
             self._keep_apart(card, handed.names, kept)
         if missing:
             notes.append(f"the cell bound no {_quoted(missing)}")
+        self._say(card.id, notes)
+
+    def _say(self, task_id: str, notes: list[str]) -> None:
+        """Have a card say what there is to say of the names that came back."""
         if notes:
-            card.note = "; ".join(notes)
-            self.board.touch(card.id)
+            with self.lock:
+                self.board.card(task_id).note = "; ".join(notes)
+                self.board.touch(task_id)
 
     def _keep_apart(self, card: Card, names: Snapshot, kept: list[str]) -> None:
         """Keep what a cell made of names that the notebook has bound itself, to be asked for."""

@@ -53,6 +53,10 @@ class Machine:
     :param shared_memory: whether processes can share locks, None if that needs no folder here.
     :param url: where the session's queue is, with no password; empty if there is no session.
     :param queue: how the session's storage answered.
+    :param waiting: how many tasks wait in the session's queue to be run.
+    :param workers: how many there are for them, of the session or of somebody else; None if
+        that is not known.
+    :param failure: why the session's workers have stopped by themselves.
     :param redis: how the session's Redis server answered, else the one of this machine.
     :param lag: seconds that a thread of this kernel waits for its turn.
     """
@@ -72,6 +76,9 @@ class Machine:
     shared_memory: bool | None = None
     url: str = ""
     queue: Answer | None = None
+    waiting: int = 0
+    workers: int | None = None
+    failure: str = ""
     redis: Answer | None = None
     lag: float | None = None
 
@@ -86,6 +93,7 @@ def look_around(session: Any = None, ip: Any = None) -> Machine:
     kernel = getattr(ip, "kernel", None)
     url = url_of(session.huey) if session is not None else ""
     folder = Path.cwd()
+    waiting, workers, failure = _ask_workers(session)
     return Machine(
         python=sys.version_info[:3],
         versions=_versions(),
@@ -102,6 +110,9 @@ def look_around(session: Any = None, ip: Any = None) -> Machine:
         shared_memory=os.access(SHARED_MEMORY, os.W_OK) if SHARED_MEMORY.is_dir() else None,
         url=without_password(url)[0],
         queue=_ask_queue(session.huey, url) if session is not None else None,
+        waiting=waiting,
+        workers=workers,
+        failure=failure,
         redis=ask_redis(url if _is_redis(url) else LOCALHOST),
         lag=_lag(session),
     )
@@ -168,6 +179,19 @@ def _ask_queue(huey: Any, url: str) -> Answer | None:
     if kind == "file":
         return Answer(path, error="" if os.access(path, os.W_OK) else "it cannot be written")
     return None
+
+
+def _ask_workers(session: Any) -> tuple[int, int | None, str]:
+    """Return how many tasks wait, how many workers there are, and why those of here are not."""
+    own = getattr(session, "workers", None)
+    if own is None:
+        return 0, None, ""
+    failure = str(own.failure)
+    try:
+        waiting, workers = session.huey.pending_count(), len(session.huey.workers())
+    except Exception:  # said where the queue itself is asked
+        return 0, None, failure
+    return waiting, max(workers, own.count) if own.running else workers, failure
 
 
 def _ask_sqlite(file: Path) -> Answer:

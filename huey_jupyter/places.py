@@ -27,6 +27,7 @@ class Places:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.remembered = Remembered(session.ip, session.huey.name)
+        self._left: set[str] = set()  # places where tasks were left
 
     def use(self, where: str, move: bool, leave: bool) -> None:
         """Keep the queue somewhere else; the workers stop meanwhile."""
@@ -34,7 +35,7 @@ class Places:
         url = "" if theirs is not None else parse_url(where)
         if url == session.huey.url:
             return
-        self._refuse(url, said=move or leave)
+        self._refuse(url, said=move or leave, borrowed=theirs is not None)
         was_running = session.workers.running
         session.workers.stop(graceful=move)
         try:
@@ -76,7 +77,7 @@ class Places:
         found: Any = self.session.ip.user_ns.get(where)
         return found if isinstance(found, Huey) and found is not self.session.huey else None
 
-    def _refuse(self, url: str, said: bool) -> None:
+    def _refuse(self, url: str, said: bool, borrowed: bool) -> None:
         """Refuse what would lose a running task, or leave workers without a queue."""
         going_on = (State.running, State.stopping)
         running = sum(card.state in going_on for card in self.session.tasks())
@@ -85,13 +86,17 @@ class Places:
                 f"{running} tasks are running: wait for them, or say --move (they end first, "
                 f"what waits comes along) or --leave"
             )
-        if url == MEMORY and self.session.workers.kind == "process":
+        if self.session.workers.kind != "process":
+            return
+        check_processes(borrowed)
+        if url == MEMORY:
             raise ConfigurationError(
                 "worker processes cannot see a queue in memory: %huey start -k thread first"
             )
 
     def _change(self, url: str, theirs: Huey | None, move: bool, leave: bool) -> None:
         session = self.session
+        before, place = session.huey.url, session.huey.place
         if leave and not session.huey.durable:
             self.lose("the notebook has left the queue in memory")
         session.watcher.catch_up()
@@ -100,6 +105,21 @@ class Places:
         else:
             session.huey.adopt(theirs, move=move, leave=leave)
         session.watcher.follow_on()
+        if leave and before != MEMORY:
+            self._leave(before, place)
+        if url in self._left:
+            self._left.remove(url)
+            session.watcher.read_all()
+
+    def _leave(self, url: str, place: str) -> None:
+        """Have cards say of tasks that were left in a place that they are there."""
+        self._left.add(url)
+        why, now, session = f"left in {place}: %huey use goes back there", time.time(), self.session
+        with session.lock:
+            left = [card for card in session.board.cards.values() if not card.terminal]
+            for card in left:
+                at = now if card.started else card.created or now  # its events will be read again
+                session.board.fold({"kind": "lost", "task": card.id, "at": at, "error": why})
 
     def _show(self, cards: list[Card]) -> None:
         """Show cards that an earlier kernel has shown."""
@@ -112,3 +132,15 @@ class Places:
         with session.lock:
             group = session.board.group(f"all {name}", name, ids, len(ids))
         session.displays.show(group.id)
+
+
+def check_processes(borrowed: bool) -> None:
+    """Refuse worker processes for a queue that they could not find.
+
+    :param borrowed: whether the queue is that of a Huey of the user's.
+    """
+    if borrowed:
+        raise ConfigurationError(
+            "worker processes know nothing of a Huey that the notebook has made: use "
+            "%huey start -k thread, or run huey_consumer on its module"
+        )

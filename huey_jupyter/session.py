@@ -13,7 +13,7 @@ from huey.exceptions import ConfigurationError, HueyException
 from huey.executor import one_line
 from huey.results import Result, ResultGroup
 from huey.tasks import current_run
-from huey_jupyter import doctor, hints
+from huey_jupyter import doctor, hints, places
 from huey_jupyter.backends import NotebookHuey
 from huey_jupyter.capture import Capture
 from huey_jupyter.cards import Board, Card, Changes, State
@@ -22,6 +22,7 @@ from huey_jupyter.display import Displays
 from huey_jupyter.export import export
 from huey_jupyter.handing import Handing, Source
 from huey_jupyter.lag import Heartbeat
+from huey_jupyter.leftovers import sweep
 from huey_jupyter.lesson import Lesson
 from huey_jupyter.outputs import DashboardView
 from huey_jupyter.outside import Outside
@@ -250,12 +251,16 @@ class Session:
     def clear(self) -> int:
         """Forget the tasks that are over, and the values that they left; return how many.
 
-        What is shown stays, and so does what a variable holds the result of.
+        What is shown stays, and so does what a variable holds the result of. Code goes too that
+        was sent for tasks, if none needs it any more.
         """
-        over = [card.id for card in self.tasks() if card.terminal]
+        self.handing.bring_back()
+        cards = self.tasks()
+        over = [card.id for card in cards if card.terminal]
         over = [task_id for task_id in over if not self.control.is_held(task_id)]
         for task_id in over:
             self.huey.storage.pop_data(task_id)
+        sweep(self.huey.storage, {card.id for card in cards if not card.terminal})
         with self.lock:
             return self.board.forget(over)
 
@@ -317,8 +322,11 @@ class Session:
         """
         kind = kind or self.workers.kind
         count = self.workers.count if workers is None else workers
+        if kind == "process":
+            places.check_processes(borrowed=self.huey.is_borrowed)
         if kind == "process" and not self.huey.durable:
             self.use("sqlite", move=True)
+            self.displays.say(f"processes cannot see memory: the queue is in {self.huey.place} now")
         if kind == self.workers.kind and self.workers.running and not detach:
             self.workers.set_count(count)
             self.workers.resume()
@@ -338,6 +346,7 @@ class Session:
         """
         refuse_in_task("stop the workers that run it")
         self.workers.stop()
+        self._put_back()
 
     def restart(self) -> None:
         """Stop the workers once what runs has ended, and start fresh ones."""
@@ -466,6 +475,19 @@ class Session:
     def _hire(self, workers: Threads | Outside) -> None:
         """Have these workers from now on."""
         self.workers = self.control.workers = workers
+
+    def _put_back(self) -> None:
+        """Have what was running in a worker that had to be killed wait again; cards say so."""
+        running = {
+            card.id for card in self.tasks() if card.state in (State.running, State.stopping)
+        }
+        if not running or not self.huey.durable:
+            return
+        self.huey.storage.recover()
+        for task in self.huey.pending():
+            if task.id in running:
+                self.huey.storage.append_events(self.huey.events.of("interrupted", task))
+        self.watcher.catch_up()
 
     def _need_processes(self) -> None:
         """Have worker processes, for a cell that must not be in this kernel's way."""

@@ -126,6 +126,8 @@ class Tied:
             self._say({"ready": os.getpid()})
             while self.consumer.running:
                 self._turn()
+        if self.line is None and self.consumer.failure is None:
+            Path(self.order.log).unlink(missing_ok=True)
         return 0 if self.consumer.failure is None else 1
 
     def _turn(self) -> None:
@@ -161,8 +163,8 @@ class Tied:
             logger.info("the kernel is gone, its workers go on")
         else:
             logger.info("the kernel is gone: what runs goes back to the queue")
-            self.consumer.stop()
             Path(self.order.log).unlink(missing_ok=True)  # nobody else will
+            self.consumer.stop()
 
     def _stop_later(self, graceful: bool) -> None:
         """Stop, in a thread: what runs can be cancelled meanwhile."""

@@ -38,8 +38,8 @@ NOTEBOOK = """
     overview
     replaced arrivals pipes streams forks offspring figures bars capture descriptors
     views.*
-    reprs budget outputs publisher notices display watch lag
-    envelope baggage needs pickles shipping cells work moving
+    reprs budget outputs publisher display watch lag
+    envelope baggage needs pickles shipping cells work moving leftovers
     sources plain portable belongings imports module_huey export
     backends
     worker tied timetable workers outside

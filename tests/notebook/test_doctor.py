@@ -53,6 +53,11 @@ SICK = {
     "no threads' output": (with_versions(ipykernel="7.0.1"), "problem ipykernel 7.0.1 cannot show"),
     "a very old kernel": (with_versions(ipykernel="6.20"), "problem ipykernel 6.20 is too old"),
     "buttons wait": (with_versions(ipykernel="6.31.0"), "warning ipykernel 6.31.0: a button acts"),
+    "nobody works": (replace(WELL, workers=0, waiting=2), "warning workers 2 tasks in the queue"),
+    "workers died": (
+        replace(WELL, workers=0, failure="the workers were killed by signal 9; their log ends:\nx"),
+        "problem workers The workers were killed by signal 9.",
+    ),
     "no subshells": (replace(WELL, subshells=False), "warning ipykernel 7.4.0: a button acts only"),
     "no widgets": (with_versions(ipywidgets=None), "problem ipywidgets It is not installed"),
     "old widgets": (with_versions(anywidget="0.9.2"), "problem anywidget 0.9.2 is too old"),

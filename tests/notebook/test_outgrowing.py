@@ -9,6 +9,8 @@ import pytest
 from kernelrun import CellFailed, kernel
 from redis_server import RedisServer
 
+from huey_jupyter.backends import NotebookHuey
+
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
 COUNTED = """
@@ -111,3 +113,92 @@ def test_a_lock_among_the_globals_is_named_before_anything_is_sent(tmp_path: Pat
         with pytest.raises(CellFailed, match="guard"):
             notebook.run("guarded()")
         assert "0" in notebook.run("print(huey.pending_count())")
+
+
+def test_tasks_left_in_a_storage_are_found_there_again(tmp_path: Path) -> None:
+    with kernel(tmp_path) as notebook:
+        notebook.run("%load_ext huey_jupyter")
+        notebook.run("%huey stop")
+        notebook.run(COUNTED)
+        notebook.run("%huey use sqlite:a.db")
+        notebook.run("left = note(1)")
+        notebook.run("%huey use memory --leave")
+        assert "left in sqlite:a.db" in notebook.run("left")
+        notebook.run("%huey wait")
+
+        notebook.run("%huey use file:queue")
+        notebook.run("%huey use sqlite:a.db")
+        assert "queued" in notebook.run("left")
+        notebook.run("%huey start")
+        notebook.run("%huey wait")
+        assert "done" in notebook.run("left")
+        assert runs_of(tmp_path) == [1]
+
+
+def test_what_a_killed_worker_ran_waits_again_when_workers_are_stopped(tmp_path: Path) -> None:
+    with kernel(tmp_path) as notebook:
+        notebook.run("%load_ext huey_jupyter")
+        notebook.run(
+            "import pathlib, time\n@huey.task()\ndef deaf():\n"
+            "    pathlib.Path('runs').touch()\n"
+            "    while True:\n        try: time.sleep(60)\n        except BaseException: pass"
+        )
+        assert "memory: the queue is in sqlite:huey.db" in notebook.run("%huey start -k process")
+        notebook.run("task = deaf()\nwhile not pathlib.Path('runs').exists(): time.sleep(0.02)")
+
+        assert "0 running · 1 queued" in notebook.run("%huey stop")
+        notebook.run("%huey cancel all")
+
+
+def test_workers_of_somebody_else_are_counted(tmp_path: Path) -> None:
+    huey = NotebookHuey("notebook", f"sqlite:{tmp_path}/a.db")
+    with kernel(tmp_path) as notebook, huey.create_consumer(workers=3):
+        notebook.run("%load_ext huey_jupyter")
+        notebook.run("%huey use sqlite:a.db")
+        assert "somebody else" not in notebook.run("%huey")
+        assert "3 workers of somebody else at work" in notebook.run("%huey stop")
+    huey.storage.close()
+
+
+def test_processes_are_refused_for_a_huey_that_the_notebook_has_made(tmp_path: Path) -> None:
+    with kernel(tmp_path) as notebook:
+        notebook.run("%load_ext huey_jupyter")
+        notebook.run("from huey import SqliteHuey; mine = SqliteHuey(filename='mine.db')")
+        notebook.run("%huey use mine")
+        with pytest.raises(CellFailed, match="%huey start -k thread, or run huey_consumer"):
+            notebook.run("%huey start -k process")
+        assert "2 threads" in notebook.run("%huey")
+        notebook.run("%huey use sqlite")
+        notebook.run("%huey start -k process")
+        with pytest.raises(CellFailed, match="%huey start -k thread, or run huey_consumer"):
+            notebook.run("%huey use mine")
+        assert "2 processes" in notebook.run("%huey")
+
+
+@pytest.mark.server
+def test_a_map_sends_what_its_tasks_have_in_common_once(
+    tmp_path: Path, server: RedisServer
+) -> None:
+    with kernel(tmp_path) as notebook:
+        notebook.run("%load_ext huey_jupyter")
+        notebook.run(f"%huey use {server.url}")
+        notebook.run("table = list(range(200_000))")
+        notebook.run("%%huey_map n in range(300) -o looked\ntable[n] + 1")
+        got = notebook.run("print(looked.get(blocking=True, timeout=60) == list(range(1, 301)))")
+
+    assert "True" in got
+    with server.client() as client:
+        assert client.info("stats")["total_net_input_bytes"] < 20_000_000
+
+
+def test_a_cell_that_waits_for_another_has_the_names_that_it_made_elsewhere(
+    tmp_path: Path,
+) -> None:
+    with kernel(tmp_path) as notebook:
+        notebook.run("%load_ext huey_jupyter")
+        notebook.run("%huey start -k process")
+        notebook.run("%%huey_task -o first\nimport time\ntime.sleep(0.3)\nmade = 11")
+        notebook.run("%%huey_task -o second --after first\nmade + 1")
+        got = notebook.run("print(second.get(blocking=True, timeout=30))")
+        assert "12" in got
+        assert "11" in notebook.run("print(made)")

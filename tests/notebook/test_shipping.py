@@ -557,7 +557,12 @@ def test_a_module_that_the_worker_lacks_is_told(
         for result in results:
             with pytest.raises(TaskException, match="no consumer could read"):
                 value(result)
-    for _, reason in alone.huey.set_aside():
+    told = [event for _, event in alone.huey.events.read() if event["kind"] == "lost"]
+    assert [event["task"] for event in told] == [result.id for result in results]
+    for reason in (
+        *(why for _, why in alone.huey.set_aside()),
+        *(event["error"] for event in told),
+    ):
         assert "No module named 'beside_the_notebook': install it" in reason
 
 
