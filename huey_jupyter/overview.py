@@ -126,6 +126,12 @@ def _next(board: Board) -> list[Card]:
     return nsmallest(SHOWN, cards, key=lambda card: math.inf if card.eta is None else card.eta)
 
 
+def _by_number(worker: str) -> tuple[str, int]:
+    """Sort `thread 10` behind `thread 9`."""
+    kind, _, number = worker.rpartition(" ")
+    return (kind, int(number)) if number.isdecimal() else (worker, 0)
+
+
 def _lanes(board: Board, facts: Facts) -> Iterator[Lane]:
     """Yield a lane for each worker that lives, then for each that did something of late."""
     since = facts.now - MINUTE
@@ -133,7 +139,8 @@ def _lanes(board: Board, facts: Facts) -> Iterator[Lane]:
     for segment, card in board.runs.going.values():
         running.setdefault(segment.worker, []).append(card)
     alive = dict.fromkeys(facts.workers)
-    for worker in dict.fromkeys((*alive, *sorted(running), *sorted(board.runs.lanes))):
+    others = sorted({*running, *board.runs.lanes}, key=_by_number)
+    for worker in dict.fromkeys((*alive, *others)):
         segments = board.runs.lanes.get(worker, ())
         over = [s for s in segments if s.end is not None and s.end > since]
         if worker in alive or over or worker in running:

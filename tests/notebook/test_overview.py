@@ -59,6 +59,14 @@ def test_workers_have_a_lane_before_they_have_run_anything():
     ]
 
 
+def test_lanes_are_in_the_order_of_their_numbers():
+    board = Board()
+    for number in (10, 9, 1):
+        run(board, f"t{number}", 0, 5, worker=f"thread {number}")
+
+    assert list(lanes(board, 6)) == ["thread 1", "thread 9", "thread 10"]
+
+
 def test_what_runs_now_is_on_its_workers_lane():
     board = Board()
     run(board, "a", 0, None)

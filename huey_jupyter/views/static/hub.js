@@ -60,7 +60,8 @@ function initialize({ model }) {
     for (const element of finished(card.key)) {
       if (Number(element.dataset.run ?? 0) >= card.run) continue; // it is newer than what it tells
       if (!mounted.has(element)) {
-        mounted.set(element, mount(element.parentElement, (message) => model.send(message)));
+        const send = (message) => model.send(message);
+        mounted.set(element, mount(element.parentElement, model.get("name"), send));
         element.hidden = true;
         element.style.display = "none";
       }
@@ -80,7 +81,9 @@ function initialize({ model }) {
       const wanted = living && !mounted.has(element) ? (offers[element.dataset.task] ?? []) : [];
       offer(element, wanted, own, (message) => model.send(message));
     }
-    if (!living) for (const { root } of mounted.values()) root.querySelector(".hj-acts")?.remove();
+    for (const root of document.querySelectorAll(".hj-root")) {
+      if (root.dataset.hub === model.get("name")) leave(root, !living);
+    }
   };
   let timer = null;
   const sweepSoon = () => {
