@@ -153,6 +153,10 @@ class Handing:
 
     # -- waiting for others -----------------------------------------------------------------------
 
+    def kept_back(self) -> list[str]:
+        """Return the ids of cells that wait for others, and are in no queue yet."""
+        return list(self._later)
+
     def start_what_waited(self) -> None:
         """Hand over cells whose predecessors are done; end those whose predecessors are not.
 

@@ -38,6 +38,7 @@ logger = logging.getLogger("huey.jupyter")
 WORKERS: Final = 2
 # A wait in the foreground looks this often (seconds), so that an interrupt reaches it.
 TICK: Final = 0.05
+ENDED: Final = ("complete", "error", "canceled", "revoked", "expired", "locked", "lost")
 MOST_ITEMS: Final = 100_000  # tasks that one map may make
 
 
@@ -72,7 +73,9 @@ class Session:
         self.displays = Displays(
             ip, self.board, self.lock, self.errands.ask, verbs=self.control.verbs
         )
-        self.watcher = Watcher(self.huey, self.board, self.lock, self._publish)
+        self.watcher = Watcher(
+            self.huey, self.board, self.lock, self._publish, self.handing.kept_back
+        )
         self.capture = Capture(ip)
         self.heartbeat = Heartbeat()
         self.pulse = hints.Pulse(self._refresh_hints)
@@ -194,12 +197,12 @@ class Session:
         if not self._is_ours(result) or (isinstance(result, ResultGroup) and not len(result)):
             self.displays.say(repr(result))
             return
+        self.watcher.catch_up()
         with self.lock:
             for single in [result] if isinstance(result, Result) else result:
                 card = self._know(single)
                 card.prompt = card.prompt or f"In[{self._number}]"
             key = self._key(result)
-        self.watcher.catch_up()
         self.displays.show(key)
 
     def show_task(self, task_id: str) -> Result[Any]:
@@ -260,12 +263,12 @@ class Session:
     def clear(self) -> int:
         """Forget the tasks that are over, and the values that they left; return how many.
 
-        What is shown stays, and so does what a variable holds the result of.
+        What is shown stays, and so does the value of a result that somebody holds.
         """
         over = [card.id for card in self.tasks() if card.terminal]
-        over = [task_id for task_id in over if not self.control.is_held(task_id)]
         for task_id in over:
-            self.huey.storage.pop_data(task_id)
+            if not self.control.is_held(task_id):
+                self.huey.storage.pop_data(task_id)
         with self.lock:
             return self.board.forget(over)
 
@@ -502,7 +505,10 @@ class Session:
     def _recall(self, result: Result[Any]) -> Card:
         """Make the card of a result whose events are not kept; nothing waits that is over."""
         card = self.board.card(result.id)
-        if result.status() == "unknown":
+        status = result.status()
+        if status in ENDED:
+            self.board.fold({"kind": status, "task": result.id, "at": time.time()})
+        elif status == "unknown":
             self.board.fold({"kind": "complete", "task": result.id, "at": time.time()})
             card.note = "what became of it is not kept any more"
         return card

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -114,3 +115,18 @@ def test_a_terminal_shows_the_end_of_what_it_waited_for(loaded: Any, capsys: Any
 def test_a_setting_that_cannot_be_says_what_it_takes(session: Session) -> None:
     with pytest.raises(ValueError, match="workers is a whole number from 1 up, not '0'"):
         session.config("workers=0")
+
+
+def test_a_cell_that_waits_for_another_is_not_done_when_events_were_missed(
+    session: Session,
+) -> None:
+    gate = session.ip.user_ns["gate"] = threading.Event()
+    first = session.run_cell("gate.wait(20)", quiet=True)
+    then = session.run_cell("6 * 7", after=first, quiet=True)
+
+    session.watcher.read_all()  # as after a flood of events, too
+
+    assert not session.board.card(then.id).terminal
+    gate.set()
+    assert session.wait(then.id)
+    assert then.get() == 42
