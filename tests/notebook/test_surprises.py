@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from IPython.utils.capture import capture_output
+from kernelrun import kernel
 
 import huey_jupyter
 from huey_jupyter import Session
@@ -130,3 +132,18 @@ def test_a_cell_that_waits_for_another_is_not_done_when_events_were_missed(
     gate.set()
     assert session.wait(then.id)
     assert then.get() == 42
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    "cell", ["%%huey_map n in [1, 2] -n squares --wait\nn * n", "%%huey_task squares --wait\n4"]
+)
+def test_what_is_shown_stays_when_tasks_are_forgotten(tmp_path: Path, cell: str) -> None:
+    with kernel(tmp_path) as started:
+        started.run("%load_ext huey_jupyter")
+        started.run(cell)
+
+        shown = started.run("%huey clear") + started.run("%huey wait") + started.run("%huey")
+
+    assert "○" not in shown
+    assert "0 queued" in shown
