@@ -177,6 +177,8 @@ class Session:
             self._need_processes()
         work = Source(source, line, name or f"cell_{self._number}", chosen)
         results = self.handing.hand_over_each(work, names, found)
+        for result in results:
+            self.control.remember(result)
         if not found:
             self.displays.say("no items: there is nothing to do")
         elif not chosen.quiet:
@@ -432,6 +434,8 @@ class Session:
 
         :raises LookupError: if there is none, or more than one.
         """
+        if self.control.is_held(beginning):
+            return beginning
         self.watcher.catch_up()
         with self.lock:
             found = [task_id for task_id in self.board.cards if task_id.startswith(beginning)]
@@ -529,7 +533,8 @@ class Session:
         self.watcher.catch_up()
         with self.lock:
             if wanted is not None:
-                return all(self.board.card(task_id).terminal for task_id in wanted)
+                found = (self.board.cards.get(task_id) for task_id in wanted)
+                return all(card is None or card.terminal for card in found)
             cards = list(self.board.cards.values())
         return all(card.terminal or card.state is State.scheduled for card in cards)
 

@@ -147,3 +147,23 @@ def test_what_is_shown_stays_when_tasks_are_forgotten(tmp_path: Path, cell: str)
 
     assert "○" not in shown
     assert "0 queued" in shown
+
+
+def test_a_cell_starts_after_one_that_was_forgotten(session: Session) -> None:
+    first = session.run_cell("1", quiet=True)
+    session.wait()
+    session.clear()
+
+    then = session.run_cell("6 * 7", after=first, quiet=True)
+
+    assert then.get(blocking=True, timeout=10) == 42
+    assert session.status()["queued"] == 0
+
+
+def test_one_can_wait_for_more_tasks_than_the_board_keeps(loaded: Any) -> None:
+    huey_jupyter.current().board.max_idle = 10
+
+    loaded.run_cell_magic("huey_map", "n in range(100) -o results --quiet --wait", "n")
+
+    assert loaded.user_ns["results"].get() == list(range(100))
+    assert huey_jupyter.current().status()["queued"] == 0
