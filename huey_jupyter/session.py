@@ -430,7 +430,7 @@ class Session:
         return self.places.reconnect(where)
 
     def find(self, beginning: str) -> str:
-        """Return the one task id that begins so.
+        """Return the one task id that begins so, or the latest task of that name.
 
         :raises LookupError: if there is none, or more than one.
         """
@@ -438,11 +438,13 @@ class Session:
             return beginning
         self.watcher.catch_up()
         with self.lock:
-            found = [task_id for task_id in self.board.cards if task_id.startswith(beginning)]
-        if len(found) != 1:
-            what = "no task" if not found else f"{len(found)} tasks"
-            raise LookupError(f"{what} with an id that begins with {beginning!r}")
-        return found[0]
+            cards = self.board.cards
+            found = [task_id for task_id in cards if task_id.startswith(beginning)]
+            named = [task_id for task_id, card in cards.items() if card.function == beginning]
+        if len(found) == 1 or named:
+            return found[0] if len(found) == 1 else named[-1]
+        what = "no task has" if not found else f"{len(found)} tasks have"
+        raise LookupError(f"{what} that name, or an id that begins with {beginning!r}: %huey tasks")
 
     def export(self, path: str, *, force: bool = False) -> str:
         """Write the notebook's task functions as a module that ``huey_consumer`` runs.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from IPython.core.completer import provisionalcompleter
 from IPython.utils.capture import capture_output
 from kernelrun import kernel
 
@@ -167,3 +168,28 @@ def test_one_can_wait_for_more_tasks_than_the_board_keeps(loaded: Any) -> None:
 
     assert loaded.user_ns["results"].get() == list(range(100))
     assert huey_jupyter.current().status()["queued"] == 0
+
+
+def test_a_task_is_found_by_its_name(session: Session) -> None:
+    session.run_cell("1", "fit", quiet=True)
+    latest = session.run_cell("2", "fit", quiet=True)
+    session.wait()
+
+    assert session.find("fit") == latest.id
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("%huey start -", ["-w", "--workers", "-k", "--kind", "--detach"]),
+        ("%huey start -k ", ["thread", "process"]),
+        ("x = 1\n%huey st", ["status", "start", "stop", "step"]),
+        ("%%huey_task --not", ["--notify"]),
+        ("%%huey_task fit --on-rerun ", ["auto", "queue", "replace"]),
+    ],
+)
+def test_tab_offers_nothing_else(loaded: Any, line: str, offered: list[str]) -> None:
+    with provisionalcompleter():
+        found = [c.text for c in loaded.Completer.completions(line, len(line))]
+
+    assert sorted(found) == sorted(offered)
