@@ -331,7 +331,12 @@ class Handing:
         return [f"`{name}` cannot come back: it is {what}" for name, what in made.left_out.items()]
 
     def _keep_while_held(self, task_id: str, result: Result[Any] | None) -> None:
-        """Let a cell's value go when nobody holds its result any more; the card stays."""
+        """Let a cell's value go when nobody holds its result any more; the card stays.
+
+        Only in memory: elsewhere it may be wanted after a restart, and removing it takes time.
+        """
+        if self.huey.durable:
+            return
         drop = self.huey.storage.pop_data
         if result is None:
             drop(task_id)

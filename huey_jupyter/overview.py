@@ -29,6 +29,7 @@ class Facts:
     :param queue: ids of waiting tasks in the order in which they will be taken, the first few of
         them; None for the order in which they came.
     :param note: a sentence on what is special just now.
+    :param elsewhere: how many workers others have at this queue.
     """
 
     now: float
@@ -39,6 +40,7 @@ class Facts:
     place: str = ""
     queue: tuple[str, ...] | None = None
     note: str = ""
+    elsewhere: int = 0
 
 
 class Lane(NamedTuple):
@@ -85,6 +87,7 @@ class Overview:
         counts = self.counts
         return {
             "workers": len(self.facts.workers),
+            "elsewhere": self.facts.elsewhere,
             "kind": self.facts.kind,
             "paused": self.facts.paused,
             "lag": self.facts.lag,

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any, Final
 
 from huey.exceptions import ConfigurationError, HueyException
+from huey.executor import one_line
 from huey.results import Result, ResultGroup
 from huey.tasks import current_run
 from huey_jupyter import doctor, hints
@@ -67,6 +68,8 @@ class Session:
         self.named: str | None = None  # what the notebook calls the Huey
         self.board = Board()
         self.settings = Settings()
+        self._elsewhere = 0  # workers that others have at this queue
+        self._outage = ""  # why the storage could not be asked
         self.errands = Errands(self._carry_out)
         self.handing = Handing(ip, self.huey, self.board, self.lock, self._catch_up)
         self.control = Control(self.huey, self.board, self.lock, self.handing)
@@ -228,25 +231,12 @@ class Session:
     def status(self) -> dict[str, Any]:
         """Return what is going on: workers, counts of tasks by state, the storage."""
         self.watcher.catch_up()
+        self._look_elsewhere()
         with self.lock:
-            states = [card.state for card in self.board.cards.values()]
-        return {
-            "workers": self.workers.count if self.workers.running else 0,
-            "kind": self.workers.kind,
-            "paused": self.workers.paused,
-            "running": states.count(State.running) + states.count(State.stopping),
-            "queued": states.count(State.queued),
-            "scheduled": states.count(State.scheduled) + states.count(State.retry),
-            "periodic": len(self.huey.registry.periodic),
-            "done": states.count(State.done),
-            "failed": states.count(State.failed) + states.count(State.lost),
-            "cancelled": states.count(State.canceled),
-            "storage": self.huey.place
-            if self.huey.durable
-            else "memory: the queue ends with the kernel",
-            "lag": self.heartbeat.lag,
-            "note": self.workers.failure,
-        }
+            facts = self.overview().status()
+        if not self.huey.durable:
+            facts["storage"] = "memory: the queue ends with the kernel"
+        return {**facts, "periodic": len(self.huey.registry.periodic)}
 
     def tasks(self, state: str = "") -> list[Card]:
         """Return the cards of all tasks, or of those in one state, the latest last.
@@ -406,7 +396,8 @@ class Session:
             paused=self.workers.paused,
             lag=self.heartbeat.lag,
             place=self.huey.place,
-            note=self.workers.failure,
+            note=self.workers.failure or self._outage,
+            elsewhere=self._elsewhere,
         )
         return overview(self.board, facts)
 
@@ -549,11 +540,28 @@ class Session:
             with self.lock:
                 self.board.pick(key)
         elif verb in ("more", "fewer"):
-            step = 1 if verb == "more" else -1
-            self.workers.set_count(max(1, self.workers.count + step))
+            self._add_workers(1 if verb == "more" else -1)
         else:
             self.control.act(verb, self.control.reached(verb, key))
         self._refresh_hints()
+
+    def _add_workers(self, number: int) -> None:
+        """Have more workers or, below 0, fewer; where none runs, start those that there were."""
+        if self.workers.running:
+            self.workers.set_count(max(1, self.workers.count + number))
+        else:
+            self.start()
+
+    def _look_elsewhere(self) -> None:
+        """Count the workers that others have at this queue."""
+        self._outage, total = "", 0
+        if self.huey.durable:
+            try:
+                total = len(self.huey.storage.workers())
+            except Exception as error:
+                self._outage = f"the storage does not answer: {one_line(error)}"
+        own = self.workers.count if self.workers.running else 0
+        self._elsewhere = max(0, total - own)
 
     def _publish(self, changes: Changes) -> None:
         with self.lock:
@@ -565,7 +573,10 @@ class Session:
         self.watcher.catch_up()
 
     def _refresh_hints(self) -> None:
-        idle = hints.idle_because(self.workers.running, self.workers.paused)
+        if self.board.by_state[State.queued]:
+            self._look_elsewhere()
+        anybody = self.workers.running or self._elsewhere > 0
+        idle = hints.idle_because(anybody, self.workers.paused and not self._elsewhere)
         lags = self.heartbeat.high_for(hints.LAG) >= hints.PATIENCE
         with self.lock:
             hints.refresh(self.board, idle, lags)

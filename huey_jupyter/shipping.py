@@ -63,6 +63,7 @@ class Courier:
         self.huey = huey
         self._lock = threading.RLock()
         self._loaded: OrderedDict[str, tuple[list[TaskWrapper[..., Any]], int]] = OrderedDict()
+        self._shared: tuple[str, bytes] = "", b""  # the latest that many tasks have in common
 
     # -- sending ------------------------------------------------------------------------------
 
@@ -207,6 +208,21 @@ class Courier:
         while len(self._loaded) > 1 and self._size_loaded() > LOADED_AT_MOST:
             self._loaded.popitem(last=False)
 
+    def names_of_cells(self, key: str) -> bytes:
+        """Return what `Parcel.share` was given, by the key that it has returned.
+
+        :raises UnreadableMessage: if it is gone.
+        """
+        with self._lock:
+            if self._shared[0] != key:
+                data = self._fetch(code_key(key))
+                if data is EmptyData:
+                    raise UnreadableMessage(
+                        "the names of the cell are not in the storage any more: run it again"
+                    )
+                self._shared = key, data
+            return self._shared[1]
+
     def _size_loaded(self) -> int:
         return sum(size for _, size in self._loaded.values())
 
@@ -228,18 +244,33 @@ class Parcel:
     def __init__(self, courier: Courier) -> None:
         self.courier = courier
         self._codes: dict[TaskWrapper[..., Any], Code] = {}
+        self._shared: dict[int, tuple[object, Code]] = {}
         self._unwritten: dict[str, bytes] = {}
 
     def code_of(self, wrapper: TaskWrapper[..., Any]) -> Code:
         """Return the code of a task function, as its globals were at the first time of asking."""
         if wrapper not in self._codes:
             data = self.courier.code(wrapper)
-            key = hashlib.sha256(data).hexdigest()[:_HASH_LENGTH]
             large = len(data) >= LARGE
             carries = self.courier.preflight(wrapper).carries if large else ""
-            self._codes[wrapper] = Code(key, carries)
-            self._unwritten[code_key(key)] = data
+            self._codes[wrapper] = Code(self._keep(data), carries)
         return self._codes[wrapper]
+
+    def share(self, owner: object, pack: Callable[[], tuple[bytes, str]]) -> Code:
+        """Return the key of bytes that several messages need, which are written once.
+
+        :param owner: what they belong to; it is kept.
+        :param pack: makes them at the first time of asking, and says what is large in them.
+        """
+        if id(owner) not in self._shared:
+            data, carries = pack()
+            self._shared[id(owner)] = owner, Code(f"#{self._keep(data)}", carries)
+        return self._shared[id(owner)][1]
+
+    def _keep(self, data: bytes) -> str:
+        key = hashlib.sha256(data).hexdigest()[:_HASH_LENGTH]
+        self._unwritten[code_key(key)] = data
+        return key
 
     def hand_in(self) -> None:
         """Write the code that the storage does not have yet."""
@@ -289,9 +320,10 @@ class Postbox(Registry):
 def code_key(name: str) -> str:
     """Return the key of code in a storage.
 
-    :param name: its hash, perhaps with the number of one of its functions.
+    :param name: its hash, perhaps with a ``#`` before, or behind it the number of one of its
+        functions.
     """
-    return f"{CODE}{name.partition('.')[0]}"
+    return f"{CODE}{name.removeprefix('#').partition('.')[0]}"
 
 
 def explain(task: Task[Any], courier: Courier, error: Exception) -> CannotTravel:

@@ -112,6 +112,7 @@ class SentCell(NamedTuple):
     :param flags: of the compiler.
     :param names: what it needs of the notebook, see `Made`.
     :param carries: what of that takes long to send, for people.
+    :param shared: the key of further names, which other tasks of the cell have too.
     """
 
     text: str
@@ -119,6 +120,7 @@ class SentCell(NamedTuple):
     flags: int
     names: bytes
     carries: str
+    shared: str = ""
 
 
 class SentWork(NamedTuple):
@@ -176,23 +178,38 @@ def send_cell(
 ) -> SentCell:
     """Return a cell as it travels, with what it needs of the notebook's names.
 
-    :param bound: names and values on top of those.
+    :param bound: names and values on top of those, each task's own: then the others, which all
+        tasks of the cell have, are written once for all that are sent together.
     :raises CannotTravel: if something that it needs cannot be sent; then nothing is.
     """
-    names = {**snapshot.names, **bound}
-    needed = needed_names(ast.parse(cell.text))
-    sent = {n: names[n] for n in sorted(needed & names.keys()) if n not in LEAVING}
-    anchor = anchor_in(snapshot.notebook)
-    with courier.parcel():
-        try:
-            data = courier.pack_names(Made(sent, anchor, {}), cell.filename)
-        except Exception as error:
-            inspect_code(cell.code, sent, courier.weigh).refuse("the cell")
-            why = f"{type(error).__name__}: {error}"
-            raise CannotTravel(f"the cell cannot be sent to a worker: {why}") from error
+    needed = needed_names(ast.parse(cell.text)) - {*LEAVING}
+    own = {n: bound[n] for n in sorted(needed & bound.keys())}
+    others = {n: snapshot.names[n] for n in sorted((needed - own.keys()) & snapshot.names.keys())}
+    with courier.parcel() as parcel:
+        if not bound:
+            data, carries = _pack_names(courier, cell, snapshot, others)
+            return SentCell(cell.text, cell.filename, cell.flags, data, carries)
+        common = parcel.share(cell, lambda: _pack_names(courier, cell, snapshot, others))
+        data, carries = _pack_names(courier, cell, snapshot, own)
+    carried = ", ".join(filter(None, (common.carries, carries)))
+    return SentCell(cell.text, cell.filename, cell.flags, data, carried, common.hash)
+
+
+def _pack_names(
+    courier: Courier, cell: Cell, snapshot: Snapshot, names: dict[str, Any]
+) -> tuple[bytes, str]:
+    """Return names for a cell as they travel, and which of them take long to send.
+
+    :raises CannotTravel: if one cannot be sent.
+    """
+    try:
+        data = courier.pack_names(Made(names, anchor_in(snapshot.notebook), {}), cell.filename)
+    except Exception as error:
+        inspect_code(cell.code, names, courier.weigh).refuse("the cell")
+        why = f"{type(error).__name__}: {error}"
+        raise CannotTravel(f"the cell cannot be sent to a worker: {why}") from error
     large = len(data) >= LARGE
-    carries = inspect_code(cell.code, sent, courier.weigh).carries if large else ""
-    return SentCell(cell.text, cell.filename, cell.flags, data, carries)
+    return data, inspect_code(cell.code, names, courier.weigh).carries if large else ""
 
 
 def take_made(courier: Courier, task_id: str) -> Made | None:
@@ -215,8 +232,13 @@ def _run_sent(courier: Courier, sent: SentCell) -> tuple[Any, dict[str, Any], di
     :returns: its value, its namespace, and what it bound there.
     """
     came: Made = courier.unpack_names(sent.names, to_worker=True)
+    names = came.names
+    if sent.shared:
+        own, shared = names, courier.names_of_cells(sent.shared)
+        came = courier.unpack_names(shared, to_worker=True)
+        names = {**came.names, **own}
     namespace = came.anchor.__globals__
-    namespace.update({"__name__": "__main__", **dict.fromkeys(LEAVING, leave), **came.names})
+    namespace.update({"__name__": "__main__", **dict.fromkeys(LEAVING, leave), **names})
     given = dict(namespace)
     tree = ast.parse(sent.text, sent.filename)
     value = compile_tree(tree, sent.text, sent.filename, sent.flags).run(namespace)

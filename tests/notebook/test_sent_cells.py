@@ -338,3 +338,19 @@ def test_exit_ends_the_cell_and_not_its_worker(sender: Sender) -> None:
     with pytest.raises(TaskException, match="SystemExit"):
         sender.send("exit()").value()
     assert sender.send("1").value() == 1
+
+
+def test_the_names_of_a_map_travel_once(sender: Sender) -> None:
+    sender.run("table = bytes(range(256)) * 4_000\ndef look(n): return table[n] + base\nbase = 1")
+    cell = compile_cell(sender.ip, "base = base + n\nlook(n)", "%%huey_map n in range(20)")
+    snapshot = Snapshot(sender.names)
+    works = [Work(cell, snapshot, sender.huey.courier, {"n": n}) for n in range(20)]
+    tasks = [sender.huey.cell.s(work, "the label", 0) for work in works]
+    batch = sender.huey.prepare(tasks)
+    sent = sum(len(data) for data, _ in batch.enqueue)
+
+    got = sender.huey.enqueue_many(tasks).get(blocking=True, timeout=PATIENCE)
+
+    assert sent < 100_000
+    assert all("`table`, 1 MB" in task.describe()["carries"] for task in tasks)
+    assert got == [2 * n + 1 for n in range(20)]
