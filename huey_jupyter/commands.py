@@ -15,7 +15,7 @@ from huey_jupyter.states import State
 from huey_jupyter.views import log_text, status_html, status_text, tasks_html, tasks_text
 
 PLACES: Final = ("memory", "sqlite", "redis", "file:")
-ANY_TASK: Final = "the beginning of a task's id"
+ANY_TASK: Final = "the beginning of a task's id, or its name"
 
 
 class Shown:

@@ -153,6 +153,10 @@ class Handing:
 
     # -- waiting for others -----------------------------------------------------------------------
 
+    def kept_back(self) -> list[str]:
+        """Return the ids of cells that wait for others, and are in no queue yet."""
+        return list(self._later)
+
     def start_what_waited(self) -> None:
         """Hand over cells whose predecessors are done; end those whose predecessors are not.
 
@@ -160,7 +164,7 @@ class Handing:
         """
         for later in list(self._later.values()):
             with self.lock:
-                cards = [self.board.card(one) for one in later.waits_for]
+                cards = [self.board.cards.get(one) or self._recall(one) for one in later.waits_for]
                 failed = next((c for c in cards if c.terminal and c.state is not State.done), None)
                 ready = all(card.state is State.done for card in cards)
             if failed is not None:
@@ -197,7 +201,7 @@ class Handing:
         self._brought = {n: v for n, v in self._brought.items() if names.get(n, MISSING) is v[0]}
         for task_id, handed in list(self._handed_over.items()):
             with self.lock:
-                card = self.board.card(task_id)
+                card = self.board.cards.get(task_id) or self._recall(task_id)
                 if not card.terminal:
                     continue
                 del self._handed_over[task_id]
@@ -208,6 +212,14 @@ class Handing:
         self._catch_up()
 
     # -- within -----------------------------------------------------------------------------------
+
+    def _recall(self, task_id: str) -> Card:
+        """Return what is known of a task that the board does not know, or has forgotten."""
+        status = self.huey.task_info(task_id).status
+        if status in ("scheduled", "pending", "waiting", "running"):
+            return Card(task_id)
+        over_well = status in ("complete", "unknown")
+        return Card(task_id, state=State.done if over_well else State.failed)
 
     def _start(self, later: Later) -> None:
         """Hand over a cell that has waited, with the names that its predecessors made."""
@@ -298,7 +310,9 @@ class Handing:
         self._apart[card.id] = {name: names.made[name] for name in kept}
         while len(self._apart) > KEPT_APART:
             with self.lock:
-                self.board.card(oldest := next(iter(self._apart))).unbound = ()
+                oldest = next(iter(self._apart))
+                if oldest in self.board.cards:
+                    self.board.cards[oldest].unbound = ()
             del self._apart[oldest]
 
     def _take_what_was_asked_for(self) -> None:

@@ -200,8 +200,9 @@ class Publisher:
             if terminal or output.over:
                 self._turned[output] = None
             if isinstance(output.view, CardView):
-                self._offer(output.key, output.view.offers() if terminal else [])
-            if output.widget is None:
+                offered = terminal and not output.view.gone
+                self._offer(output.key, output.view.offers() if offered else [])
+            if output.widget is None or output.view.gone:
                 return None
             html = output.view.html(live=True)
         return output.news(html)

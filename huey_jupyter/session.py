@@ -40,6 +40,7 @@ logger = logging.getLogger("huey.jupyter")
 WORKERS: Final = 2
 # A wait in the foreground looks this often (seconds), so that an interrupt reaches it.
 TICK: Final = 0.05
+ENDED: Final = ("complete", "error", "canceled", "revoked", "expired", "locked", "lost")
 MOST_ITEMS: Final = 100_000  # tasks that one map may make
 
 
@@ -76,7 +77,9 @@ class Session:
         self.displays = Displays(
             ip, self.board, self.lock, self.errands.ask, verbs=self.control.verbs
         )
-        self.watcher = Watcher(self.huey, self.board, self.lock, self._publish)
+        self.watcher = Watcher(
+            self.huey, self.board, self.lock, self._publish, self.handing.kept_back
+        )
         self.capture = Capture(ip)
         self.heartbeat = Heartbeat()
         self.pulse = hints.Pulse(self._refresh_hints)
@@ -178,6 +181,8 @@ class Session:
             self._need_processes()
         work = Source(source, line, name or f"cell_{self._number}", chosen)
         results = self.handing.hand_over_each(work, names, found)
+        for result in results:
+            self.control.remember(result)
         if not found:
             self.displays.say("no items: there is nothing to do")
         elif not chosen.quiet:
@@ -198,12 +203,12 @@ class Session:
         if not self._is_ours(result) or (isinstance(result, ResultGroup) and not len(result)):
             self.displays.say(repr(result))
             return
+        self.watcher.catch_up()
         with self.lock:
             for single in [result] if isinstance(result, Result) else result:
                 card = self._know(single)
                 card.prompt = card.prompt or f"In[{self._number}]"
             key = self._key(result)
-        self.watcher.catch_up()
         self.displays.show(key)
 
     def show_task(self, task_id: str) -> Result[Any]:
@@ -251,15 +256,15 @@ class Session:
     def clear(self) -> int:
         """Forget the tasks that are over, and the values that they left; return how many.
 
-        What is shown stays, and so does what a variable holds the result of. Code goes too that
-        was sent for tasks, if none needs it any more.
+        What is shown stays, and so does the value of a result that somebody holds. Code goes too
+        that was sent for tasks, if none needs it any more.
         """
         self.handing.bring_back()
         cards = self.tasks()
         over = [card.id for card in cards if card.terminal]
-        over = [task_id for task_id in over if not self.control.is_held(task_id)]
         for task_id in over:
-            self.huey.storage.pop_data(task_id)
+            if not self.control.is_held(task_id):
+                self.huey.storage.pop_data(task_id)
         sweep(self.huey.storage, {card.id for card in cards if not card.terminal})
         with self.lock:
             return self.board.forget(over)
@@ -425,17 +430,21 @@ class Session:
         return self.places.reconnect(where)
 
     def find(self, beginning: str) -> str:
-        """Return the one task id that begins so.
+        """Return the one task id that begins so, or the latest task of that name.
 
         :raises LookupError: if there is none, or more than one.
         """
+        if self.control.is_held(beginning):
+            return beginning
         self.watcher.catch_up()
         with self.lock:
-            found = [task_id for task_id in self.board.cards if task_id.startswith(beginning)]
-        if len(found) != 1:
-            what = "no task" if not found else f"{len(found)} tasks"
-            raise LookupError(f"{what} with an id that begins with {beginning!r}")
-        return found[0]
+            cards = self.board.cards
+            found = [task_id for task_id in cards if task_id.startswith(beginning)]
+            named = [task_id for task_id, card in cards.items() if card.function == beginning]
+        if len(found) == 1 or named:
+            return found[0] if len(found) == 1 else named[-1]
+        what = "no task has" if not found else f"{len(found)} tasks have"
+        raise LookupError(f"{what} that name, or an id that begins with {beginning!r}: %huey tasks")
 
     def export(self, path: str, *, force: bool = False) -> str:
         """Write the notebook's task functions as a module that ``huey_consumer`` runs.
@@ -515,7 +524,10 @@ class Session:
     def _recall(self, result: Result[Any]) -> Card:
         """Make the card of a result whose events are not kept; nothing waits that is over."""
         card = self.board.card(result.id)
-        if result.status() == "unknown":
+        status = result.status()
+        if status in ENDED:
+            self.board.fold({"kind": status, "task": result.id, "at": time.time()})
+        elif status == "unknown":
             self.board.fold({"kind": "complete", "task": result.id, "at": time.time()})
             card.note = "what became of it is not kept any more"
         return card
@@ -536,7 +548,8 @@ class Session:
         self.watcher.catch_up()
         with self.lock:
             if wanted is not None:
-                return all(self.board.card(task_id).terminal for task_id in wanted)
+                found = (self.board.cards.get(task_id) for task_id in wanted)
+                return all(card is None or card.terminal for card in found)
             cards = list(self.board.cards.values())
         return all(card.terminal or card.state is State.scheduled for card in cards)
 

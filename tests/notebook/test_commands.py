@@ -202,7 +202,7 @@ def test_settings_hold_for_the_cells_that_follow(loaded: Any) -> None:
         ("start -k fibre", "invalid choice"),
         ("use nowhere", "no place for a queue"),
         ("tasks sleeping", "no state is called"),
-        ("show zzzz", "no task with an id"),
+        ("show zzzz", "no task has that name"),
         ("cancel", "required: ID|all"),
         ("fail 2", "share from 0 to 1"),
         ("slow -1", "seconds from 0"),

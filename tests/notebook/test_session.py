@@ -305,7 +305,7 @@ def test_a_finished_task_is_not_cancelled_nor_revoked(session: Session) -> None:
 
 
 def test_an_unknown_task_is_named(session: Session) -> None:
-    with pytest.raises(LookupError, match="no task with an id that begins with 'zz'"):
+    with pytest.raises(LookupError, match="no task has that name, or an id that begins with 'zz'"):
         session.cancel("zz")
 
 

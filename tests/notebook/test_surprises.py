@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from IPython.core.completer import provisionalcompleter
 from IPython.utils.capture import capture_output
+from kernelrun import kernel
 
 import huey_jupyter
 from huey_jupyter import Session
@@ -114,3 +118,78 @@ def test_a_terminal_shows_the_end_of_what_it_waited_for(loaded: Any, capsys: Any
 def test_a_setting_that_cannot_be_says_what_it_takes(session: Session) -> None:
     with pytest.raises(ValueError, match="workers is a whole number from 1 up, not '0'"):
         session.config("workers=0")
+
+
+def test_a_cell_that_waits_for_another_is_not_done_when_events_were_missed(
+    session: Session,
+) -> None:
+    gate = session.ip.user_ns["gate"] = threading.Event()
+    first = session.run_cell("gate.wait(20)", quiet=True)
+    then = session.run_cell("6 * 7", after=first, quiet=True)
+
+    session.watcher.read_all()  # as after a flood of events, too
+
+    assert not session.board.card(then.id).terminal
+    gate.set()
+    assert session.wait(then.id)
+    assert then.get() == 42
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    "cell", ["%%huey_map n in [1, 2] -n squares --wait\nn * n", "%%huey_task squares --wait\n4"]
+)
+def test_what_is_shown_stays_when_tasks_are_forgotten(tmp_path: Path, cell: str) -> None:
+    with kernel(tmp_path) as started:
+        started.run("%load_ext huey_jupyter")
+        started.run(cell)
+
+        shown = started.run("%huey clear") + started.run("%huey wait") + started.run("%huey")
+
+    assert "○" not in shown
+    assert "0 queued" in shown
+
+
+def test_a_cell_starts_after_one_that_was_forgotten(session: Session) -> None:
+    first = session.run_cell("1", quiet=True)
+    session.wait()
+    session.clear()
+
+    then = session.run_cell("6 * 7", after=first, quiet=True)
+
+    assert then.get(blocking=True, timeout=10) == 42
+    assert session.status()["queued"] == 0
+
+
+def test_one_can_wait_for_more_tasks_than_the_board_keeps(loaded: Any) -> None:
+    huey_jupyter.current().board.max_idle = 10
+
+    loaded.run_cell_magic("huey_map", "n in range(100) -o results --quiet --wait", "n")
+
+    assert loaded.user_ns["results"].get() == list(range(100))
+    assert huey_jupyter.current().status()["queued"] == 0
+
+
+def test_a_task_is_found_by_its_name(session: Session) -> None:
+    session.run_cell("1", "fit", quiet=True)
+    latest = session.run_cell("2", "fit", quiet=True)
+    session.wait()
+
+    assert session.find("fit") == latest.id
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("%huey start -", ["-w", "--workers", "-k", "--kind", "--detach"]),
+        ("%huey start -k ", ["thread", "process"]),
+        ("x = 1\n%huey st", ["status", "start", "stop", "step"]),
+        ("%%huey_task --not", ["--notify"]),
+        ("%%huey_task fit --on-rerun ", ["auto", "queue", "replace"]),
+    ],
+)
+def test_tab_offers_nothing_else(loaded: Any, line: str, offered: list[str]) -> None:
+    with provisionalcompleter():
+        found = [c.text for c in loaded.Completer.completions(line, len(line))]
+
+    assert sorted(found) == sorted(offered)
