@@ -158,6 +158,7 @@ class Card:
         self.worker = one_line(event.get("worker"), 100)
         self.ended = self.eta = self.asked = self.duration = self.total = None
         self.done, self.message, self.pace = 0, "", Pace()
+        self.hint, self.place = "", None  # said of another state
         self.traceback = ""
         if self.waited is None and self.created is not None:
             self.waited = max(0.0, at - self.created)
@@ -252,7 +253,7 @@ class Card:
 
     def _end(self, state: State, event: Event, at: float) -> None:
         """Stop the clock; a task that will be tried again stops it too."""
-        self.state = state
+        self.state, self.hint, self.place = state, "", None
         self.ended = at if state.terminal else None
         self.error = one_line(event.get("error"), 500) or self.error
         duration = number(event.get("duration"))

@@ -38,7 +38,7 @@ NOTEBOOK = """
     overview
     replaced arrivals pipes streams forks offspring figures bars capture descriptors
     views.*
-    reprs budget outputs publisher display watch lag
+    reprs budget notices outputs publisher display watch lag
     envelope baggage needs pickles shipping cells work moving leftovers
     sources plain portable belongings imports module_huey export
     backends
