@@ -40,7 +40,7 @@ def load_ipython_extension(ip: Any) -> None:
     from huey_jupyter.remembered import notebook_name
     from huey_jupyter.session import Session
 
-    huey = None if _last is None else _last.huey
+    huey = None if _last is None else _reachable(_last.huey)
     session = Session(ip, huey, name=notebook_name())
     session.open()
     _current = _last = session
@@ -83,6 +83,18 @@ def unload_ipython_extension(ip: Any) -> None:
         del ip.user_ns["huey"]
     for kind, name in (("cell", "huey_task"), ("cell", "huey_map"), ("line", "huey")):
         ip.magics_manager.magics[kind].pop(name, None)
+
+
+def _reachable(huey: Any) -> Any:
+    """Return the Huey of an earlier session, in memory if its place cannot be reached."""
+    try:
+        huey.storage.last_event()
+    except Exception as error:
+        if not huey.storage.is_outage(error):
+            raise
+        print(f"{huey.place} cannot be reached: the queue is in memory now", file=sys.stderr)
+        huey.move_to("memory", leave=True)
+    return huey
 
 
 def _greeting(session: Session) -> str:

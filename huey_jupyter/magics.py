@@ -19,6 +19,7 @@ from IPython.core.magic import (
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from huey.exceptions import HueyException, TaskException
+from huey.executor import one_line
 from huey.results import Result, ResultGroup
 from huey_jupyter import commands
 from huey_jupyter.cells import is_name, parse_export
@@ -135,6 +136,9 @@ class HueyMagics(Magics):  # type: ignore[misc]  # IPython is Any to the type ch
             raise _quiet("Interrupted", NOT_WAITING, [NOT_WAITING]) from None
         except (LookupError, ValueError, HueyException) as error:
             raise UsageError(str(error)) from None
+        except Exception as error:
+            self._tell_outage(error)
+            raise
 
     huey.__doc__ = commands.manual()
 
@@ -186,6 +190,15 @@ class HueyMagics(Magics):  # type: ignore[misc]  # IPython is Any to the type ch
             raise _cell_error(self.shell, error) from None
         except (ValueError, HueyException) as error:
             raise UsageError(str(error)) from None
+        except Exception as error:
+            self._tell_outage(error)
+            raise
+
+    def _tell_outage(self, error: Exception) -> None:
+        """Say in one line that the queue's place cannot be reached, if that is what is wrong."""
+        huey = self.session.huey
+        if huey.storage.is_outage(error):
+            raise UsageError(f"{huey.place} cannot be reached: {one_line(error)}") from None
 
     def _finish(self, result: Any, options: argparse.Namespace) -> None:
         """Bind the result and wait for it, if that was asked for."""

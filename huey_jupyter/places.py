@@ -35,6 +35,8 @@ class Places:
         url = "" if theirs is not None else parse_url(where)
         if url == session.huey.url:
             return
+        if session.outage and not leave:
+            raise ConfigurationError(f"{session.outage}: --leave goes on without what is there")
         self._refuse(url, said=move or leave, borrowed=theirs is not None)
         was_running = session.workers.running
         session.workers.stop(graceful=move)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
 
 from huey.exceptions import ConfigurationError, HueyException
-from huey.executor import one_line
 from huey.results import Result, ResultGroup
 from huey.tasks import current_run
 from huey_jupyter import doctor, hints, places
@@ -70,7 +70,6 @@ class Session:
         self.board = Board()
         self.settings = Settings()
         self._elsewhere = 0  # workers that others have at this queue
-        self._outage = ""  # why the storage could not be asked
         self.errands = Errands(self._carry_out)
         self.handing = Handing(ip, self.huey, self.board, self.lock, self._catch_up)
         self.control = Control(self.huey, self.board, self.lock, self.handing)
@@ -405,7 +404,7 @@ class Session:
             paused=self.workers.paused,
             lag=self.heartbeat.lag,
             place=self.huey.place,
-            note=self.workers.failure or self._outage,
+            note=self.outage or self.workers.failure,
             elsewhere=self._elsewhere,
         )
         return overview(self.board, facts)
@@ -492,10 +491,11 @@ class Session:
         }
         if not running or not self.huey.durable:
             return
-        self.huey.storage.recover()
-        for task in self.huey.pending():
-            if task.id in running:
-                self.huey.storage.append_events(self.huey.events.of("interrupted", task))
+        with self._past_outages():
+            self.huey.storage.recover()
+            for task in self.huey.pending():
+                if task.id in running:
+                    self.huey.storage.append_events(self.huey.events.of("interrupted", task))
         self.watcher.catch_up()
 
     def _need_processes(self) -> None:
@@ -576,12 +576,10 @@ class Session:
 
     def _look_elsewhere(self) -> None:
         """Count the workers that others have at this queue."""
-        self._outage, total = "", 0
+        total = 0
         if self.huey.durable:
-            try:
+            with self._past_outages():
                 total = len(self.huey.storage.workers())
-            except Exception as error:
-                self._outage = f"the storage does not answer: {one_line(error)}"
         own = self.workers.count if self.workers.running else 0
         self._elsewhere = max(0, total - own)
 
@@ -594,6 +592,12 @@ class Session:
     def _catch_up(self) -> None:
         self.watcher.catch_up()
 
+    @property
+    def outage(self) -> str:
+        """Why the queue cannot be reached just now; empty if it can."""
+        why = self.watcher.outage
+        return f"{self.huey.place} cannot be reached: {why}" if why else ""
+
     def _refresh_hints(self) -> None:
         if self.board.by_state[State.queued]:
             self._look_elsewhere()
@@ -603,13 +607,24 @@ class Session:
         with self.lock:
             hints.refresh(self.board, idle, lags)
 
+    @contextlib.contextmanager
+    def _past_outages(self) -> Iterator[None]:
+        """Go on if the storage cannot be reached: the same is done again later, or elsewhere."""
+        try:
+            yield
+        except Exception as error:
+            if not self.huey.storage.is_outage(error):
+                raise
+
     def _before_cell(self, info: Any) -> None:
-        self.handing.bring_back()
+        with self._past_outages():
+            self.handing.bring_back()
         self.displays.begin_cell()
 
     def _after_cell(self, result: Any) -> None:
         """Show the ends of tasks before the cell's own end: some front ends listen no longer."""
-        self.handing.bring_back()
+        with self._past_outages():
+            self.handing.bring_back()
         self.displays.end_cell()
         if self.named is not None:
             self.ip.user_ns.setdefault(self.named, self.huey)  # %reset takes it away

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from huey.constants import EmptyData
+from huey.executor import one_line
 from huey.results import Error
 from huey_jupyter.cards import Board, Changes
 
@@ -48,6 +49,7 @@ class Watcher:
         self.lock = lock
         self._publish = publish
         self._kept_back = kept_back
+        self.outage = ""  # why the storage could not be read when it was tried last
         self._cursor = huey.storage.last_event()
         self._version = 0
         self._missed = False
@@ -68,12 +70,21 @@ class Watcher:
         self.catch_up()
 
     def catch_up(self) -> None:
-        """Fold and publish, here and now, everything that has happened until now."""
-        self.huey.events.flush()
-        with self._turn:
-            while self._fold(MANY) >= MANY:
-                continue
-            self._tell()
+        """Fold and publish, here and now, everything that has happened until now.
+
+        A storage that cannot be reached has nothing to tell: `outage` says why.
+        """
+        try:
+            self.huey.events.flush()
+            with self._turn:
+                while self._fold(MANY) >= MANY:
+                    continue
+                self._tell()
+            self.outage = ""
+        except Exception as error:
+            if not self.huey.storage.is_outage(error):
+                raise
+            self.outage = one_line(error)
 
     def follow_on(self) -> None:
         """Go on from the end of the stream, as it is another one now."""

@@ -202,3 +202,31 @@ def test_a_cell_that_waits_for_another_has_the_names_that_it_made_elsewhere(
         got = notebook.run("print(second.get(blocking=True, timeout=30))")
         assert "12" in got
         assert "11" in notebook.run("print(made)")
+
+
+@pytest.mark.server
+def test_a_notebook_goes_on_when_its_server_is_gone(tmp_path: Path, server: RedisServer) -> None:
+    with kernel(tmp_path) as notebook:
+        notebook.run("%load_ext huey_jupyter")
+        notebook.run(f"%huey use {server.url}")
+        notebook.run(COUNTED)
+        notebook.run("note(1).get(blocking=True, timeout=30)")
+        server.stop()
+
+        assert notebook.run("1 + 1").strip() == "2"
+        assert "cannot be reached" in notebook.run("%huey")
+        with pytest.raises(CellFailed, match="cannot be reached: ConnectionError"):
+            notebook.run("%%huey_task\n1")
+        with pytest.raises(CellFailed, match="--leave"):
+            notebook.run("%huey use sqlite:a.db")
+        notebook.run("%huey use sqlite:a.db --leave")
+        notebook.run("note(2).get(blocking=True, timeout=30)")
+
+        server.start()
+        notebook.run(f"%huey use {server.url}")
+        notebook.run("note(3).get(blocking=True, timeout=30)")
+        server.stop()
+        notebook.run("%unload_ext huey_jupyter")
+        assert "ends with the kernel" in notebook.run("%load_ext huey_jupyter")
+        notebook.run("note(4).get(blocking=True, timeout=30)")
+        assert runs_of(tmp_path) == [1, 2, 3, 4]
