@@ -150,6 +150,11 @@ def _add_workers(group: _Group) -> None:
         action="store_true",
         help="do not replace a worker that dies",
     )
+    add_limits(group)
+
+
+def add_limits(group: _Group) -> None:
+    """Add when a worker is replaced, and when a task is given up."""
     group.add_argument(
         *("-M", "--max-tasks"),
         type=int,

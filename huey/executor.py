@@ -439,18 +439,19 @@ class Executor:
     def _tell(self, task: Task[Any], tried: Tried, outcome: Outcome, duration: float) -> list[Any]:
         """Return the event of a try's end."""
         of, left = self.huey.events.of, outcome.retries
+        further = {"retries": left or 0, "again": left is not None}
         if outcome.ending is Ending.COMPLETE:
             return of("complete", task, duration=duration)
         if outcome.ending is Ending.CANCELED:
             why = str(tried.error) if isinstance(tried.error, CancelExecution) else ""
-            return of("canceled", task, error=why, retries=left or 0)
+            return of("canceled", task, error=why, **further)
         return of(
             outcome.ending.value,
             task,
             error=one_line(tried.error),
             traceback=format_traceback(tried.error),
-            retries=left or 0,
             duration=duration,
+            **further,
         )
 
     def _signal(self, task: Task[Any], tried: Tried, outcome: Outcome) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from huey.constants import EmptyData
 from huey.registry import Message
 from huey.results import Error
-from huey.serializer import Serializer
 from huey.storage.base import Seen
 from huey.tasks import Task
 
@@ -133,14 +132,10 @@ class Inspection:
 
     def _sieve(self, task_ids: Set[str]) -> Callable[[Any], bool]:
         """Return what tells most of the other messages without reading them."""
-        if self._shows_ids() and len(task_ids) == 1:
+        if self.huey.serializer.shows_text and len(task_ids) == 1:
             (needle,) = (task_id.encode() for task_id in task_ids)
             return lambda data: needle in data
         return lambda data: type(data) is not Message or any(one in task_ids for one in _ids(data))
-
-    def _shows_ids(self) -> bool:
-        """Say whether ids stand in the messages as they are, so that most need not be read."""
-        return type(self.huey.serializer) is Serializer and not self.huey.serializer.compression
 
 
 def _ids(message: Message | None) -> Iterator[str]:

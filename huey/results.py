@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
@@ -399,6 +399,10 @@ class ResultGroup(Generic[R]):
 
     def __await__(self) -> Generator[Any, None, list[R | None]]:
         return self.aget().__await__()
+
+    def __aiter__(self) -> AsyncIterator[Result[R]]:
+        """Go through the results in the order in which they get ready."""
+        return self.as_completed().__aiter__()
 
     def as_completed(self, timeout: float | None = None) -> Completed[Result[R]]:
         """Return the results in the order in which they get ready, for ``for`` or ``async for``.

@@ -49,6 +49,11 @@ class Serializer:
         self.use_zlib = use_zlib
         self.max_size = max_size
 
+    @property
+    def shows_text(self) -> bool:
+        """Whether text stands in the bytes as it is, to be looked for without reading them."""
+        return type(self) is Serializer and not self.compression
+
     def _serialize(self, data: Any) -> bytes:
         return pickle.dumps(data, pickle.HIGHEST_PROTOCOL)
 

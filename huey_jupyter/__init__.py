@@ -50,6 +50,7 @@ def load_ipython_extension(ip: Any) -> None:
     taken = ip.user_ns.get("huey", session.huey) is not session.huey
     if not taken:
         ip.user_ns["huey"] = session.huey
+        session.named = "huey"
     print(_greeting(session))
     if taken:
         print("The name `huey` was taken, so the queue is huey_jupyter.current().huey.")
@@ -70,6 +71,9 @@ def unload_ipython_extension(ip: Any) -> None:
     global _completion, _current
     if _current is None:
         return
+    from huey_jupyter.session import refuse_in_task
+
+    refuse_in_task("unload the extension that runs it")
     session, _current = _current, None
     session.close()
     if _completion is not None:
@@ -101,7 +105,7 @@ def _greeting(session: Session) -> str:
     line = f"huey: {workers}. The queue `huey` ends with the kernel."
     from huey_jupyter.backends import masked
 
-    last = session.remembered.last_place()
+    last = session.places.remembered.last_place()
     if last:
         line += f"\nThis notebook has used {masked(last)} before: %huey reconnect"
     return line

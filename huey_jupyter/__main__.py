@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from huey.bin.huey_consumer import check_health
-from huey.consumer_options import add_logging, set_up_logging
+from huey.consumer_options import add_limits, add_logging, set_up_logging
 from huey.exceptions import ConfigurationError, StorageError
 
 logger = logging.getLogger("huey.consumer")
@@ -86,31 +86,16 @@ def _add_worker(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         help="run nothing: exit 0 if the storage answers and has a living worker, else 1",
     )
     parser.add_argument("--kernel", type=int, help=argparse.SUPPRESS)
-    _add_limits(parser.add_argument_group("limits"))
-    add_logging(parser.add_argument_group("logging"))
-    parser.set_defaults(command=_worker, parser=parser)
-
-
-def _add_limits(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        *("-M", "--max-tasks"),
-        type=int,
-        metavar="COUNT",
-        help="replace a worker by a fresh one after so many tasks",
-    )
-    group.add_argument(
-        *("-D", "--most-deliveries"),
-        type=int,
-        default=3,
-        metavar="COUNT",
-        help="set a task aside of which so many workers have died (default: 3)",
-    )
-    group.add_argument(
+    limits = parser.add_argument_group("limits")
+    add_limits(limits)
+    limits.add_argument(
         *("-t", "--shutdown-timeout"),
         type=float,
         metavar="SECONDS",
         help="how long running tasks may take to end after SIGINT (default: for ever)",
     )
+    add_logging(parser.add_argument_group("logging"))
+    parser.set_defaults(command=_worker, parser=parser)
 
 
 def _worker(options: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 from huey_jupyter.fields import number, one_line
 from huey_jupyter.log import Bundle, Log
 from huey_jupyter.pace import Pace
-from huey_jupyter.states import ENDINGS, RETRIED, State
+from huey_jupyter.states import ENDINGS, State
 
 Event: TypeAlias = Mapping[str, Any]
 
@@ -158,6 +158,7 @@ class Card:
         self.worker = one_line(event.get("worker"), 100)
         self.ended = self.eta = self.asked = self.duration = self.total = None
         self.done, self.message, self.pace = 0, "", Pace()
+        self.hint, self.place = "", None  # said of another state
         self.traceback = ""
         if self.waited is None and self.created is not None:
             self.waited = max(0.0, at - self.created)
@@ -210,15 +211,15 @@ class Card:
         return True
 
     def _error(self, event: Event, at: float) -> bool:
-        left = self._tries(event, self.attempt)
+        again = self._again(event)
         self.traceback = self.traceback or str(event.get("traceback") or "")
-        self._end(State.retry if left else State.failed, event, at)
+        self._end(State.retry if again else State.failed, event, at)
         return True
 
     def _retrying(self, event: Event, at: float) -> bool:
         if self.state is State.running and self.started is not None and at < self.started:
             return False  # told late: the next try is on its way already
-        self._tries(event, self.attempt)
+        self._tries(event, self.attempt + 1)
         self.state, self.ended, self.asked = State.retry, None, None
         self.eta = number(event.get("eta"))
         return True
@@ -242,7 +243,7 @@ class Card:
             return False
         kind = str(event["kind"])
         state, error = ENDINGS[kind]
-        again = kind in RETRIED and self._tries(event, self.attempt)
+        again = self._again(event)
         self.error = error or self.error
         self.traceback = self.traceback or str(event.get("traceback") or "")
         self._end(State.retry if again else state, event, at)
@@ -252,7 +253,7 @@ class Card:
 
     def _end(self, state: State, event: Event, at: float) -> None:
         """Stop the clock; a task that will be tried again stops it too."""
-        self.state = state
+        self.state, self.hint, self.place = state, "", None
         self.ended = at if state.terminal else None
         self.error = one_line(event.get("error"), 500) or self.error
         duration = number(event.get("duration"))
@@ -262,13 +263,17 @@ class Card:
         if self.started is None and duration is not None:
             self.started = at - duration
 
-    def _tries(self, event: Event, attempt: int) -> int:
-        """Read how many retries are left; return that."""
+    def _tries(self, event: Event, made: int) -> None:
+        """Read how many retries are left when so many tries are made, the coming one included."""
         left = event.get("retries")
-        if not isinstance(left, int):
-            return 0
-        self.max_tries = max(1, attempt + left)
-        return max(0, left)
+        if isinstance(left, int):
+            self.max_tries = max(1, made + left)
+
+    def _again(self, event: Event) -> bool:
+        """Read whether the end of a try is not the task's."""
+        again = event.get("again") is True
+        self._tries(event, self.attempt + again)
+        return again
 
     def _reopen(self) -> None:
         """Forget the run that ended, not what the task is."""

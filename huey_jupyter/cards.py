@@ -155,6 +155,7 @@ class Board:
             group.moved(card, before)
         if card.state is not before:
             self.runs.moved(card)
+            card.hint = ""  # it was about the state before
             self.by_state[before].pop(card.id, None)
             self.by_state[card.state][card.id] = None
         self._idle.pop(card.id, None)

@@ -15,7 +15,7 @@ from huey_jupyter.states import State
 from huey_jupyter.views import log_text, status_html, status_text, tasks_html, tasks_text
 
 PLACES: Final = ("memory", "sqlite", "redis", "file:")
-ANY_TASK: Final = "the beginning of a task's id"
+ANY_TASK: Final = "the beginning of a task's id, or its name"
 
 
 class Shown:
@@ -39,17 +39,21 @@ class Argument(NamedTuple):
     options: dict[str, Any]
 
 
+Run = Callable[[Session, argparse.Namespace], Any]
+"""Carries out a sub-command with the arguments read; what it returns is shown."""
+
+
 class Command(NamedTuple):
     """One sub-command.
 
     :param does: what it does, in a sentence.
     :param arguments: what it takes.
-    :param run: called with the session and the arguments read; what it returns is shown.
+    :param run: carries it out.
     """
 
     does: str
     arguments: tuple[Argument, ...]
-    run: Callable[[Session, argparse.Namespace], Any]
+    run: Run
 
 
 def argument(*names: str, **options: Any) -> Argument:
@@ -64,34 +68,14 @@ def _status(session: Session, options: argparse.Namespace) -> Any:
     return Shown(status_html(facts), status_text(facts))
 
 
-def _start(session: Session, options: argparse.Namespace) -> Any:
-    session.start(options.workers, options.kind or "", detach=options.detach)
-    return _status(session, options)
+def _then_say(rule: Callable[[Session, argparse.Namespace], object]) -> Run:
+    """Return what carries out a rule and shows how the queue is then."""
 
+    def run(session: Session, options: argparse.Namespace) -> Any:
+        rule(session, options)
+        return _status(session, options)
 
-def _stop(session: Session, options: argparse.Namespace) -> Any:
-    session.stop()
-    return _status(session, options)
-
-
-def _restart(session: Session, options: argparse.Namespace) -> Any:
-    session.restart()
-    return _status(session, options)
-
-
-def _pause(session: Session, options: argparse.Namespace) -> Any:
-    session.pause()
-    return _status(session, options)
-
-
-def _resume(session: Session, options: argparse.Namespace) -> Any:
-    session.resume()
-    return _status(session, options)
-
-
-def _use(session: Session, options: argparse.Namespace) -> Any:
-    session.use(options.where, move=options.move, leave=options.leave)
-    return _status(session, options)
+    return run
 
 
 def _reconnect(session: Session, options: argparse.Namespace) -> Any:
@@ -139,17 +123,18 @@ def _dashboard(session: Session, options: argparse.Namespace) -> Any:
     session.dashboard()
 
 
-def _step(session: Session, options: argparse.Namespace) -> Any:
-    session.step()
-    return _status(session, options)
-
-
 def _slow(session: Session, options: argparse.Namespace) -> Any:
     session.lesson.slow(options.seconds)
+    if not options.seconds:
+        return "no task waits before it begins"
+    return f"each task waits {options.seconds:g} s before it begins: %huey slow 0 ends that"
 
 
 def _fail(session: Session, options: argparse.Namespace) -> Any:
     session.lesson.fail(options.share)
+    if not options.share:
+        return "no task is chosen to fail"
+    return f"{options.share:.0%} of the tasks fail: %huey fail 0 ends that".replace("%", " %", 1)
 
 
 def _export(session: Session, options: argparse.Namespace) -> Any:
@@ -189,16 +174,26 @@ OUT = argument("-o", "--out", default="", metavar="VAR", help="bind its result t
 COMMANDS: Final[dict[str, Command]] = {
     "status": Command("Say how the queue is; the same as %huey alone.", (), _status),
     "start": Command(
-        "Start workers, or have another number or kind.", (COUNT, KIND, DETACH), _start
+        "Start workers, or have another number or kind.",
+        (COUNT, KIND, DETACH),
+        _then_say(lambda s, o: s.start(o.workers, o.kind or "", detach=o.detach)),
     ),
-    "stop": Command("Stop the workers; what runs goes back to the queue.", (), _stop),
-    "restart": Command("Stop when running tasks have ended, and start anew.", (), _restart),
-    "pause": Command("Finish what runs and begin nothing more.", (), _pause),
-    "resume": Command("Go on after a pause.", (), _resume),
+    "stop": Command(
+        "Stop the workers; what runs goes back to the queue.", (), _then_say(lambda s, o: s.stop())
+    ),
+    "restart": Command(
+        "Stop when running tasks have ended, and start anew.",
+        (),
+        _then_say(lambda s, o: s.restart()),
+    ),
+    "pause": Command(
+        "Finish what runs and begin nothing more.", (), _then_say(lambda s, o: s.pause())
+    ),
+    "resume": Command("Go on after a pause.", (), _then_say(lambda s, o: s.resume())),
     "use": Command(
         "Keep the queue somewhere else.",
         (argument("where", metavar="WHERE", help=WHERE), MOVE, LEAVE),
-        _use,
+        _then_say(lambda s, o: s.use(o.where, move=o.move, leave=o.leave)),
     ),
     "reconnect": Command(
         "Go back to the queue that was used before the kernel was restarted.",
@@ -232,7 +227,9 @@ COMMANDS: Final[dict[str, Command]] = {
     ),
     "dashboard": Command("Show workers, queue and schedule as they go.", (), _dashboard),
     "lanes": Command("The same as dashboard.", (), _dashboard),
-    "step": Command("For lessons: pause, and have one task begun.", (), _step),
+    "step": Command(
+        "For lessons: pause, and have one task begun.", (), _then_say(lambda s, o: s.step())
+    ),
     "slow": Command(
         "For lessons: have each task wait before it begins.",
         (argument("seconds", type=float, metavar="SECONDS", help="how long; 0 ends that"),),
@@ -259,6 +256,8 @@ COMMANDS: Final[dict[str, Command]] = {
     "doctor": Command("Say what works here and what does not.", (), _doctor),
 }
 
+
+HELP: Final = ("help", "-h", "--help")
 
 # -- reading a line -------------------------------------------------------------------------------
 
@@ -289,6 +288,9 @@ def obey(session: Session, line: str) -> None:
     except ValueError as error:
         raise UsageError(f"%huey {line}: {error}") from None
     name, *rest = words or ["status"]
+    if name in HELP:
+        print(manual())
+        return
     if name not in COMMANDS:
         raise UsageError(f"%huey knows {', '.join(COMMANDS)}, not {name!r}")
     answer = COMMANDS[name].run(session, parser_of(name).parse_args(rest))

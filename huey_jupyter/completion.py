@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from IPython.core.completer import SimpleCompletion, context_matcher
+
 from huey.results import Result, ResultGroup
 from huey_jupyter import commands
 from huey_jupyter.magics import ARGUMENTS
@@ -29,29 +31,34 @@ class Completion:
 
     def start(self) -> None:
         """Begin to complete."""
-        self.ip.set_hook("complete_command", self._after_huey, str_key=LINE_MAGIC)
-        for magic in CELL_MAGICS:
-            self.ip.set_hook("complete_command", self._after_cell_magic, str_key=magic)
+        self.ip.Completer.custom_matchers.append(self._match)
 
     def stop(self) -> None:
         """Complete nothing more."""
-        known = self.ip.strdispatchers["complete_command"].strs
-        for magic in (LINE_MAGIC, *CELL_MAGICS):
-            known.pop(magic, None)
+        self.ip.Completer.custom_matchers.remove(self._match)
 
-    def _after_huey(self, shell: Any, event: Any) -> list[str]:
-        return _fitting(commands.complete(self.session, _words(event)[1:]), event.symbol)
+    @context_matcher()  # type: ignore[untyped-decorator]  # IPython is Any to the type checker
+    def _match(self, context: Any) -> dict[str, Any]:
+        """Return what may come next, alone: names of Python do not belong there."""
+        words = _words(context.text_until_cursor.lstrip())
+        magic, begun = words[0], words[-1]
+        offers: list[str] = []
+        if magic == LINE_MAGIC and len(words) > 1:
+            offers = commands.complete(self.session, words[1:])
+        elif magic in CELL_MAGICS and len(words) > 1:
+            offers = self._after_cell_magic(words)
+        fitting = [SimpleCompletion(text=one) for one in offers if one.startswith(begun)]
+        return {"completions": fitting, "suppress": bool(fitting), "matched_fragment": begun}
 
-    def _after_cell_magic(self, shell: Any, event: Any) -> list[str]:
-        words = _words(event)
-        before = words[-2] if len(words) > 1 else ""
+    def _after_cell_magic(self, words: list[str]) -> list[str]:
         offers: dict[str, Callable[[], list[str]]] = {
             "--on-rerun": lambda: list(RERUNS),
             "--export": lambda: ["auto", "none"],
             "--after": self._results,
         }
-        found = offers[before]() if before in offers else FLAGS
-        return _fitting(found, event.symbol)
+        if words[-2] in offers:
+            return offers[words[-2]]()
+        return FLAGS if words[-1].startswith("-") else []
 
     def _results(self) -> list[str]:
         names = self.ip.user_ns.items()
@@ -59,12 +66,7 @@ class Completion:
         return [n for n, value in names if isinstance(value, kinds) and not n.startswith("_")]
 
 
-def _words(event: Any) -> list[str]:
+def _words(line: str) -> list[str]:
     """Return the words up to the cursor; the last one is what is being written, maybe nothing."""
-    line: str = event.text_until_cursor
     words = line.split()
-    return [*words, ""] if line[-1:].isspace() else words
-
-
-def _fitting(offers: list[str], begun: str) -> list[str]:
-    return [offer for offer in offers if offer.startswith(begun)]
+    return [*words, ""] if line[-1:].isspace() or not words else words

@@ -22,6 +22,7 @@ FAILED_KEPT: Final = 1_000  # failed tasks that can be tried again though nobody
 WENT_WRONG: Final = frozenset(
     {State.failed, State.canceled, State.expired, State.locked, State.lost}
 )
+CANCELS: Final = frozenset({"cancel", "give_up", "cancel_queued"})
 WAITING: Final = frozenset({State.queued, State.scheduled, State.retry})
 
 
@@ -46,6 +47,10 @@ class Control:
     def remember(self, result: Result[Any]) -> None:
         """Take note of a result, whose task can be run again while somebody holds it."""
         self._results[result.id] = result
+
+    def is_held(self, task_id: str) -> bool:
+        """Say whether somebody holds a result of which `remember` was told."""
+        return task_id in self._results
 
     def result(self, task_id: str) -> Result[Any]:
         """Return the way to a task's value."""
@@ -76,13 +81,11 @@ class Control:
             return frozenset()
         return frozenset({"cancel", "run_now", "retry_now", "give_up"})
 
-    def cancel(self, task_id: str) -> None:
-        """Stop a task: keep it from starting or, where it runs, ask it to end."""
-        if self.handing.drop(task_id, "cancelled before it was handed over"):
-            return
-        known = self.huey.cancel(task_id)
-        if not known and self.workers is not None and self.workers.running:
-            self.workers.cancel(task_id)
+    def cancel(self, *task_ids: str) -> int:
+        """Stop tasks: keep them from starting or, where they run, ask them to end; count them."""
+        why = "cancelled before it was handed over"
+        rest = [one for one in task_ids if not self.handing.drop(one, why)]
+        return len(task_ids) - len(rest) + self.huey.cancel_many(rest)
 
     def kill(self, task_id: str) -> None:
         """End the process that runs a task; only worker processes can be."""
@@ -113,8 +116,9 @@ class Control:
 
     def act(self, verb: str, ids: Iterable[str]) -> int:
         """Carry out a verb on tasks; return on how many. What goes wrong is on the card."""
+        if verb in CANCELS:
+            return self.cancel(*ids)
         verbs: dict[str, Callable[[str], object]] = {
-            **dict.fromkeys(("cancel", "give_up", "cancel_queued"), self.cancel),
             **dict.fromkeys(("run_now", "retry_now"), self.run_now),
             **dict.fromkeys(("run_again", "retry", "retry_failed"), self.run_again),
             "kill": self.kill,

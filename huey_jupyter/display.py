@@ -12,6 +12,7 @@ from typing import Any
 
 from huey.tasks import current_run
 from huey_jupyter.cards import Board, Changes
+from huey_jupyter.notices import Notices
 from huey_jupyter.outputs import CardView, Output, Verbs, View
 from huey_jupyter.publisher import AT_ONCE, PAUSE, Publisher
 from huey_jupyter.views.offers import DASHBOARD
@@ -59,6 +60,7 @@ class Displays:
         self._has_page = True
         self._hub: HubWidget | None = None
         self._publisher = Publisher(lock, self._replace)
+        self._notices = Notices(board, lock, self._notify)
 
     # -- showing --------------------------------------------------------------------------------
 
@@ -77,6 +79,13 @@ class Displays:
         """Show plain text where the running cell's output goes."""
         self._publish({"text/plain": text})
 
+    def expect(self, key: str) -> None:
+        """Tell the reader when a card or a group is over, wherever they look then."""
+        if self.in_kernel:
+            self._open_hub()
+            self._publisher.expect_notice()
+        self._notices.expect(key)
+
     # -- keeping up to date ---------------------------------------------------------------------
 
     def publish(self, changes: Changes) -> None:
@@ -86,6 +95,7 @@ class Displays:
             outputs = [output for key in changed for output in self._outputs.get(key, ())]
         if outputs:
             self._publisher.note(outputs)
+        self._notices.look(changed)
 
     def begin_cell(self) -> None:
         """Say again what has ended since the last cell: some front ends did not listen then."""
@@ -138,6 +148,12 @@ class Displays:
         self._publisher.note([output])
         if output.every:
             self._publisher.watch(output)
+
+    def _notify(self, text: str) -> None:
+        if self.in_kernel:
+            self._publisher.notify(text)
+        else:
+            print(f"\a{text}", flush=True)
 
     def _open_hub(self) -> HubWidget:
         with self.lock:

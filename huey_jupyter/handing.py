@@ -86,7 +86,6 @@ class Handing:
         self._asked: list[str] = []
         self._later: dict[str, Later] = {}
         self._sources: dict[str, Source] = {}
-        self._latest: dict[str, tuple[str, str]] = {}  # by cell: its source's key and its task
 
     # -- handing over -----------------------------------------------------------------------------
 
@@ -111,7 +110,8 @@ class Handing:
         cell = compile_cell(self.ip, source.text, source.line)
         first = self._work(source, cell)
         bind = compile(f"{targets} = __huey_item__", "<%%huey_map>", "exec")
-        works = [self._work(source, cell, first.names, _bound(bind, item)) for item in items]
+        bound = [_bound(targets, bind, item) for item in items]
+        works = [self._work(source, cell, first.names, one) for one in bound]
         return self.huey.enqueue_many([self._task(source, work) for work in works])
 
     def repeat(self, source: Source) -> str:
@@ -151,20 +151,11 @@ class Handing:
         """Say whether `hand_over_again` can do that."""
         return task_id in self._sources
 
-    # -- the same cell again ----------------------------------------------------------------------
-
-    def last_run(self, cell_key: str) -> tuple[str, Card] | None:
-        """Return the source's key and the card of a cell's last run if that is not over."""
-        source_key, task_id = self._latest.get(cell_key, ("", ""))
-        with self.lock:
-            card = self.board.cards.get(task_id)
-            return None if card is None or card.terminal else (source_key, card)
-
-    def note_run(self, cell_key: str, source: Source, task_id: str) -> None:
-        """Remember a cell's latest run."""
-        self._latest[cell_key] = source.key, task_id
-
     # -- waiting for others -----------------------------------------------------------------------
+
+    def kept_back(self) -> list[str]:
+        """Return the ids of cells that wait for others, and are in no queue yet."""
+        return list(self._later)
 
     def start_what_waited(self) -> None:
         """Hand over cells whose predecessors are done; end those whose predecessors are not.
@@ -173,7 +164,7 @@ class Handing:
         """
         for later in list(self._later.values()):
             with self.lock:
-                cards = [self.board.card(one) for one in later.waits_for]
+                cards = [self.board.cards.get(one) or self._recall(one) for one in later.waits_for]
                 failed = next((c for c in cards if c.terminal and c.state is not State.done), None)
                 ready = all(card.state is State.done for card in cards)
             if failed is not None:
@@ -210,7 +201,7 @@ class Handing:
         self._brought = {n: v for n, v in self._brought.items() if names.get(n, MISSING) is v[0]}
         for task_id, handed in list(self._handed_over.items()):
             with self.lock:
-                card = self.board.card(task_id)
+                card = self.board.cards.get(task_id) or self._recall(task_id)
                 if not card.terminal:
                     continue
                 del self._handed_over[task_id]
@@ -221,6 +212,14 @@ class Handing:
         self._catch_up()
 
     # -- within -----------------------------------------------------------------------------------
+
+    def _recall(self, task_id: str) -> Card:
+        """Return what is known of a task that the board does not know, or has forgotten."""
+        status = self.huey.task_info(task_id).status
+        if status in ("scheduled", "pending", "waiting", "running"):
+            return Card(task_id)
+        over_well = status in ("complete", "unknown")
+        return Card(task_id, state=State.done if over_well else State.failed)
 
     def _start(self, later: Later) -> None:
         """Hand over a cell that has waited, with the names that its predecessors made."""
@@ -287,7 +286,12 @@ class Handing:
         notes = self._receive(card.id, handed.names)
         kept, missing = handed.names.bring_back(handed.export, self._brought)
         if kept:
-            notes.append(f"you have bound {_quoted(kept)} meanwhile: yours is kept")
+            gone = [name for name in kept if name not in self.ip.user_ns]
+            bound = [name for name in kept if name not in gone]
+            if bound:
+                notes.append(f"you have bound {_quoted(bound)} meanwhile: yours is kept")
+            if gone:
+                notes.append(f"you have deleted {_quoted(gone)} meanwhile: it stays so")
             self._keep_apart(card, handed.names, kept)
         if missing:
             notes.append(f"the cell bound no {_quoted(missing)}")
@@ -306,7 +310,9 @@ class Handing:
         self._apart[card.id] = {name: names.made[name] for name in kept}
         while len(self._apart) > KEPT_APART:
             with self.lock:
-                self.board.card(oldest := next(iter(self._apart))).unbound = ()
+                oldest = next(iter(self._apart))
+                if oldest in self.board.cards:
+                    self.board.cards[oldest].unbound = ()
             del self._apart[oldest]
 
     def _take_what_was_asked_for(self) -> None:
@@ -331,7 +337,12 @@ class Handing:
         return [f"`{name}` cannot come back: it is {what}" for name, what in made.left_out.items()]
 
     def _keep_while_held(self, task_id: str, result: Result[Any] | None) -> None:
-        """Let a cell's value go when nobody holds its result any more; the card stays."""
+        """Let a cell's value go when nobody holds its result any more; the card stays.
+
+        Only in memory: elsewhere it may be wanted after a restart, and removing it takes time.
+        """
+        if self.huey.durable:
+            return
         drop = self.huey.storage.pop_data
         if result is None:
             drop(task_id)
@@ -339,13 +350,16 @@ class Handing:
             weakref.finalize(result, drop, task_id).atexit = False
 
 
-def _bound(bind: Any, item: Any) -> dict[str, Any]:
+def _bound(names: str, bind: Any, item: Any) -> dict[str, Any]:
     """Return the names that an item is bound to.
 
     :param bind: the assignment that a ``for`` would make, of an item to its targets.
     """
     bound = {"__huey_item__": item}
-    exec(bind, bound)  # noqa: S102 - an assignment, made of the names that the user wrote
+    try:
+        exec(bind, bound)  # noqa: S102 - an assignment, made of the names that the user wrote
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{names} cannot be bound to {item!r:.200}: {error}") from None
     return {name: value for name, value in bound.items() if not name.startswith("__")}
 
 

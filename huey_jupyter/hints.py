@@ -7,14 +7,21 @@ from collections.abc import Callable
 from typing import Final
 
 from huey_jupyter.cards import Board, Card, State
+from huey_jupyter.views.words import NO_WORKER
 
 REFRESH_EVERY: Final = 1.0  # seconds
 LAG: Final = 0.3  # seconds of lateness from which a kernel is hard to work with
 PATIENCE: Final = 3.0  # seconds of that before a card says so
 
-NO_WORKER: Final = "no worker is running: %huey start"
 PAUSED: Final = "paused: %huey resume"
 HOLDS: Final = "holds the interpreter: %%huey_task --process"
+
+
+def idle_because(running: bool, paused: bool) -> str:
+    """Return why workers begin nothing, and what helps; empty if they do."""
+    if not running:
+        return NO_WORKER
+    return PAUSED if paused else ""
 
 
 def refresh(board: Board, idle_because: str, lags: bool) -> None:

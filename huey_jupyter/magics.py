@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar, cast
 
 from IPython.core.error import UsageError
@@ -92,7 +92,9 @@ class HueyMagics(Magics):  # type: ignore[misc]  # IPython is Any to the type ch
         The cell runs on a snapshot of the notebook's names; the value of its last expression is
         the task's result.
         """
-        options = parse_argstring(self.huey_task, line)
+        options = _parse(self.huey_task, line)
+        if options.every and options.wait:
+            raise UsageError("--every and --wait cannot go together")
         given = self._options(options)
         first = f"%%huey_task {line}"
         result = self._hand_over(
@@ -113,7 +115,10 @@ class HueyMagics(Magics):  # type: ignore[misc]  # IPython is Any to the type ch
         """
         targets, expression, options = self._read_map(line)
         given = self._options(options)
-        items = self.shell.ev(expression)
+        for name in ("every", "after"):
+            if getattr(options, name):
+                raise UsageError(f"--{name} is not for %%huey_map")
+        items = self._items(expression)
         first = f"%%huey_map {line}"
         results = self._hand_over(
             lambda: self.session.map_cell(
@@ -144,6 +149,8 @@ class HueyMagics(Magics):  # type: ignore[misc]  # IPython is Any to the type ch
         out = _bare(options.out)
         if out and not is_name(out):
             raise UsageError(f"-o takes the name of a variable, not {out!r}")
+        if out and self.shell.user_ns.get(out) is self.session.huey:
+            raise UsageError(f"-o {out} would hide the queue: choose another name")
         plain = ("retries", "retry_delay", "retry_backoff", "delay", "priority", "timeout")
         given = {name: getattr(options, name) for name in (*plain, "expires", "on_rerun")}
         given = {name: value for name, value in given.items() if value is not None}
@@ -160,6 +167,14 @@ class HueyMagics(Magics):  # type: ignore[misc]  # IPython is Any to the type ch
         if options.after:
             given["after"] = self._result_named(_bare(options.after))
         return given
+
+    def _items(self, expression: str) -> Iterator[Any]:
+        """Return what an expression of the notebook goes through."""
+        try:
+            return iter(self.shell.ev(expression))
+        except Exception as error:
+            name = type(error).__name__
+            raise UsageError(f"%%huey_map cannot use {expression}: {name}: {error}") from None
 
     def _result_named(self, name: str) -> Any:
         found = self.shell.user_ns.get(name)
@@ -194,6 +209,8 @@ class HueyMagics(Magics):  # type: ignore[misc]  # IPython is Any to the type ch
         singles = [result] if isinstance(result, Result) else list(result)
         if not self.session.wait(*(single.id for single in singles)):
             raise _quiet("Interrupted", NOT_WAITING, [NOT_WAITING])
+        if not (options.quiet or self.session.displays.in_kernel):
+            self.session.show(result)  # what was shown in a terminal stays as it was
         for single in singles:
             _raise_if_failed(single)
 
@@ -211,8 +228,22 @@ class HueyMagics(Magics):  # type: ignore[misc]  # IPython is Any to the type ch
             expression = rest[:place].strip()
             if _is_expression(expression):
                 options = self.shell.var_expand(rest[place:], depth=2)
-                return targets, expression, parse_argstring(self.huey_map, options)
+                return targets, expression, _parse(self.huey_map, options)
         raise UsageError(f"%%huey_map takes NAMES in EXPRESSION, and {rest!r} is none")
+
+
+def _parse(magic: Any, line: str) -> argparse.Namespace:
+    """Read the options of a cell magic; what is wrong with them is told in a sentence."""
+    name = magic.__name__
+    try:
+        return cast(argparse.Namespace, parse_argstring(magic, line))
+    except ValueError as error:
+        raise UsageError(f"%%{name} {line.strip()}: {error}") from None
+    except UsageError as error:
+        if "unrecognized" not in str(error):
+            raise
+        advice = f"put quotes around what has spaces; %%{name}? shows the options"
+        raise UsageError(f"{error}: {advice}") from None
 
 
 def _is_expression(text: str) -> bool:
@@ -249,4 +280,5 @@ def _raise_if_failed(result: Result[Any]) -> None:
     try:
         result.get(blocking=True, preserve=True)
     except TaskException as error:
-        raise UsageError(f"the task failed: {error}") from None
+        failed = type(error) is TaskException  # the others say themselves what became of it
+        raise UsageError(f"the task failed: {error}" if failed else str(error)) from None

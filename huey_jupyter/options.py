@@ -12,6 +12,7 @@ from huey import crontab
 from huey.results import Result, ResultGroup
 
 RERUNS: Final = ("auto", "queue", "replace")
+CENTURY: Final = 100 * 365 * 86400.0  # seconds; longer is a mistake, and no clock can tell it
 CRON_FIELDS: Final = ("minute", "hour", "day", "month", "day_of_week")
 
 
@@ -62,12 +63,14 @@ class CellOptions:
     def __post_init__(self) -> None:
         for name in ("retries", "retry_delay", "retry_backoff", "delay"):
             value = getattr(self, name)
-            if value is not None and not 0 <= value < math.inf:
-                raise ValueError(f"{_flag(name)} takes a number that is not negative")
+            if value is not None and not 0 <= value < CENTURY:
+                raise ValueError(f"{_flag(name)} takes a number that is not negative, nor huge")
         for name in ("timeout", "expires"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise ValueError(f"{_flag(name)} takes a number of seconds above 0")
+            if value is not None and not 0 < value < CENTURY:
+                raise ValueError(f"{_flag(name)} takes a number of seconds above 0, not huge")
+        if self.priority is not None and not math.isfinite(self.priority):
+            raise ValueError("--priority takes a number, such as 10")
         if self.on_rerun not in RERUNS:
             raise ValueError(f"--on-rerun takes {', '.join(RERUNS)}, not {self.on_rerun!r}")
         if self.every:
@@ -112,7 +115,7 @@ def parse_when(text: str, now: datetime.datetime) -> datetime.datetime:
     :raises ValueError: if it is neither.
     """
     try:
-        time_of_day = datetime.time.fromisoformat(text)
+        time_of_day = datetime.time.fromisoformat(f"0{text}" if text[1:2] == ":" else text)
     except ValueError:
         return _date_and_time(text)
     when = datetime.datetime.combine(now.date(), time_of_day)

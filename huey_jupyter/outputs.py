@@ -41,6 +41,10 @@ class View(Protocol):
     @property
     def terminal(self) -> bool: ...
 
+    @property
+    def gone(self) -> bool:
+        """Whether nothing is known any more of what it shows: what is saved of it stays."""
+
     def html(self, *, live: bool) -> str: ...
 
     def text(self) -> str: ...
@@ -73,6 +77,10 @@ class CardView:
             return group.terminal
         card = self.board.cards.get(self.key)
         return card is None or card.terminal  # none: it was over, and the board let it go
+
+    @property
+    def gone(self) -> bool:
+        return self._group is None and self.key not in self.board.cards
 
     def html(self, *, live: bool) -> str:
         group, now, verbs = self._group, time.time(), self._offered() if live else frozenset()
@@ -120,6 +128,7 @@ class DashboardView:
     """
 
     terminal = False
+    gone = False
 
     def __init__(self, look: Callable[[], Overview]) -> None:
         self._look = look
@@ -163,6 +172,8 @@ class Output:
 
     def bundle(self) -> dict[str, str]:
         """Return the view as it is saved, and which of its runs that is."""
+        if self.saved and self.view.gone:
+            return self.saved
         bundle = self.view.bundle()
         if self.run:
             html = bundle["text/html"].replace(

@@ -29,6 +29,7 @@ class Facts:
     :param queue: ids of waiting tasks in the order in which they will be taken, the first few of
         them; None for the order in which they came.
     :param note: a sentence on what is special just now.
+    :param elsewhere: how many workers others have at this queue.
     """
 
     now: float
@@ -39,6 +40,7 @@ class Facts:
     place: str = ""
     queue: tuple[str, ...] | None = None
     note: str = ""
+    elsewhere: int = 0
 
 
 class Lane(NamedTuple):
@@ -85,12 +87,13 @@ class Overview:
         counts = self.counts
         return {
             "workers": len(self.facts.workers),
+            "elsewhere": self.facts.elsewhere,
             "kind": self.facts.kind,
             "paused": self.facts.paused,
             "lag": self.facts.lag,
             "running": counts[State.running] + counts[State.stopping],
-            "queued": counts[State.queued] + counts[State.retry],
-            "scheduled": counts[State.scheduled],
+            "queued": counts[State.queued],
+            "scheduled": counts[State.scheduled] + counts[State.retry],
             "done": counts[State.done],
             "failed": counts[State.failed] + counts[State.lost],
             "cancelled": counts[State.canceled],
@@ -123,6 +126,12 @@ def _next(board: Board) -> list[Card]:
     return nsmallest(SHOWN, cards, key=lambda card: math.inf if card.eta is None else card.eta)
 
 
+def _by_number(worker: str) -> tuple[str, int]:
+    """Sort `thread 10` behind `thread 9`."""
+    kind, _, number = worker.rpartition(" ")
+    return (kind, int(number)) if number.isdecimal() else (worker, 0)
+
+
 def _lanes(board: Board, facts: Facts) -> Iterator[Lane]:
     """Yield a lane for each worker that lives, then for each that did something of late."""
     since = facts.now - MINUTE
@@ -130,7 +139,8 @@ def _lanes(board: Board, facts: Facts) -> Iterator[Lane]:
     for segment, card in board.runs.going.values():
         running.setdefault(segment.worker, []).append(card)
     alive = dict.fromkeys(facts.workers)
-    for worker in dict.fromkeys((*alive, *sorted(running), *sorted(board.runs.lanes))):
+    others = sorted({*running, *board.runs.lanes}, key=_by_number)
+    for worker in dict.fromkeys((*alive, *others)):
         segments = board.runs.lanes.get(worker, ())
         over = [s for s in segments if s.end is not None and s.end > since]
         if worker in alive or over or worker in running:

@@ -39,6 +39,8 @@ class Publisher:
         self._regular: dict[Output, float] = {}  # when each is looked at next
         self._offers: dict[str, Offers] = {}
         self._heard: list[tuple[str, str]] = []
+        self._notices: list[str] = []
+        self._expects = False
         self._closing: deque[CardWidget] = deque()
         self._told_last = False
         self._turn = threading.RLock()
@@ -75,6 +77,18 @@ class Publisher:
         """Let the page know that a click has arrived."""
         with self.lock:
             self._heard.append((verb, key))
+        self._wake.set()
+
+    def expect_notice(self) -> None:
+        """Let the page know that there will be something to tell the reader wherever they look."""
+        with self.lock:
+            self._expects = True
+        self._wake.set()
+
+    def notify(self, text: str) -> None:
+        """Have the page tell the reader something, wherever they look."""
+        with self.lock:
+            self._notices.append(text)
         self._wake.set()
 
     def forget(self, output: Output, *, last: bool) -> None:
@@ -115,8 +129,12 @@ class Publisher:
                 logger.exception("the cards could not be shown as they are; trying again")
                 rest = 1.0
             self._stop.wait(max(PUBLISH_EVERY, rest))
-            if self._changed or self._turned or self._heard or self._offers or self._closing:
+            if self._has_more():
                 self._wake.set()
+
+    def _has_more(self) -> bool:
+        kept = (self._changed, self._turned, self._heard, self._notices, self._offers)
+        return any(map(bool, kept)) or bool(self._closing)
 
     def _next_look(self) -> float | None:
         with self.lock:
@@ -146,6 +164,8 @@ class Publisher:
         with self.lock:
             changed, self._changed = [*self._changed, *self._due()], {}
             heard, self._heard = self._heard, []
+            notices, self._notices = self._notices, []
+            expects, self._expects = self._expects, False
         began = time.thread_time()
         cards = {}
         for output in changed:
@@ -158,7 +178,8 @@ class Publisher:
                 cards[output.widget.name] = news
         with self.lock:
             offers, self._offers = self._offers, {}
-        content = {"cards": cards, "heard": heard, "offers": offers}
+        content: dict[str, object] = {"cards": cards, "heard": heard, "offers": offers}
+        content |= {"notify": notices, "expects": expects}
         told = {name: facts for name, facts in content.items() if facts}
         if told and self.hub is not None:
             self.hub.send(told)
@@ -179,8 +200,9 @@ class Publisher:
             if terminal or output.over:
                 self._turned[output] = None
             if isinstance(output.view, CardView):
-                self._offer(output.key, output.view.offers() if terminal else [])
-            if output.widget is None:
+                offered = terminal and not output.view.gone
+                self._offer(output.key, output.view.offers() if offered else [])
+            if output.widget is None or output.view.gone:
                 return None
             html = output.view.html(live=True)
         return output.news(html)

@@ -10,16 +10,13 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
 
-from huey import Huey
 from huey.exceptions import ConfigurationError, HueyException
 from huey.results import Result, ResultGroup
-from huey.storage import Batch
 from huey.tasks import current_run
-from huey_jupyter import doctor, hints
-from huey_jupyter.backends import NotebookHuey, parse_url
+from huey_jupyter import doctor, hints, places
+from huey_jupyter.backends import NotebookHuey
 from huey_jupyter.capture import Capture
 from huey_jupyter.cards import Board, Card, Changes, State
-from huey_jupyter.cells import parse_export
 from huey_jupyter.control import Control, Errands
 from huey_jupyter.display import Displays
 from huey_jupyter.export import export
@@ -27,14 +24,14 @@ from huey_jupyter.handing import Handing, Source
 from huey_jupyter.lag import Heartbeat
 from huey_jupyter.leftovers import sweep
 from huey_jupyter.lesson import Lesson
-from huey_jupyter.options import CellOptions
 from huey_jupyter.outputs import DashboardView
 from huey_jupyter.outside import Outside
 from huey_jupyter.overview import Facts, Overview, overview
-from huey_jupyter.remembered import Remembered
+from huey_jupyter.places import Places
 from huey_jupyter.reprs import Reprs, Storyteller
+from huey_jupyter.reruns import Reruns
+from huey_jupyter.settings import Settings
 from huey_jupyter.views import card_text, group_text
-from huey_jupyter.views.words import plural
 from huey_jupyter.watch import Watcher
 from huey_jupyter.workers import Threads
 
@@ -43,9 +40,8 @@ logger = logging.getLogger("huey.jupyter")
 WORKERS: Final = 2
 # A wait in the foreground looks this often (seconds), so that an interrupt reaches it.
 TICK: Final = 0.05
+ENDED: Final = ("complete", "error", "canceled", "revoked", "expired", "locked", "lost")
 MOST_ITEMS: Final = 100_000  # tasks that one map may make
-CONFIGURED: Final = ("retries", "retry_delay", "on_rerun", "notify", "quiet")
-SHOWN_SINGLY: Final = 20  # cards that come back one by one; more are shown as a group
 
 
 class Session:
@@ -70,23 +66,27 @@ class Session:
         self.ip = ip
         self.huey = huey or NotebookHuey(name)
         self.lock = threading.RLock()
+        self.named: str | None = None  # what the notebook calls the Huey
         self.board = Board()
-        self.defaults: dict[str, Any] = {}
+        self.settings = Settings()
+        self._elsewhere = 0  # workers that others have at this queue
         self.errands = Errands(self._carry_out)
         self.handing = Handing(ip, self.huey, self.board, self.lock, self._catch_up)
         self.control = Control(self.huey, self.board, self.lock, self.handing)
         self.displays = Displays(
             ip, self.board, self.lock, self.errands.ask, verbs=self.control.verbs
         )
-        self.watcher = Watcher(self.huey, self.board, self.lock, self._publish)
+        self.watcher = Watcher(
+            self.huey, self.board, self.lock, self._publish, self.handing.kept_back
+        )
         self.capture = Capture(ip)
         self.heartbeat = Heartbeat()
         self.pulse = hints.Pulse(self._refresh_hints)
         self.reprs = Reprs(ip, self.show, self.describe)
         self._storyteller = Storyteller(ip)
         self.lesson = Lesson(self.huey)
-        self.remembered = Remembered(ip, self.huey.name)
-        self._left: set[str] = set()  # places where tasks were left
+        self.places = Places(self)
+        self.reruns = Reruns(self)
         self._hire(Threads(self.huey, workers))
 
     # -- beginning and end ------------------------------------------------------------------------
@@ -118,7 +118,7 @@ class Session:
         self.heartbeat.stop()
         self.watcher.stop()
         if not self.huey.durable:
-            self._lose("the extension was unloaded, and the queue in memory ended with it")
+            self.places.lose("the extension was unloaded, and the queue in memory ended with it")
         self.displays.close()
         self.lesson.end()
         self.ip.events.unregister("post_run_cell", self._after_cell)
@@ -141,15 +141,17 @@ class Session:
         :raises ValueError: if an option cannot be what it is.
         :returns: a `Result`; with ``every`` the name of the periodic task.
         """
-        chosen = CellOptions(**{**self.defaults, **options})
+        chosen = self.settings.options(**options)
         work = Source(source, line, name or f"cell_{self._number}", chosen)
         if chosen.process:
             self._need_processes()
         if chosen.every:
             return self._repeat(work)
-        result = self._go_on_with(work) or self._hand_over(work)
+        result = self.reruns.hand_over(work)
         if not chosen.quiet:
             self.show(result)
+        if chosen.notify:
+            self.displays.expect(result.id)
         return result
 
     def map_cell(
@@ -170,7 +172,7 @@ class Session:
 
         The other parameters are those of `run_cell`.
         """
-        chosen = CellOptions(**{**self.defaults, **options})
+        chosen = self.settings.options(**options)
         found = list(islice(items, MOST_ITEMS + 1))
         if len(found) > MOST_ITEMS:
             raise ValueError(f"more than {MOST_ITEMS:,} items: hand them over in parts")
@@ -178,8 +180,16 @@ class Session:
             self._need_processes()
         work = Source(source, line, name or f"cell_{self._number}", chosen)
         results = self.handing.hand_over_each(work, names, found)
-        if not chosen.quiet and found:
+        for result in results:
+            self.control.remember(result)
+        if not found:
+            self.displays.say("no items: there is nothing to do")
+        elif not chosen.quiet:
             self.show(results)
+        if chosen.notify and found:
+            with self.lock:
+                key = self._key(results)
+            self.displays.expect(key)
         return results
 
     # -- showing ----------------------------------------------------------------------------------
@@ -189,15 +199,15 @@ class Session:
 
         A result of another Huey than the session's is shown as plain text.
         """
-        if not self._is_ours(result):
+        if not self._is_ours(result) or (isinstance(result, ResultGroup) and not len(result)):
             self.displays.say(repr(result))
             return
+        self.watcher.catch_up()
         with self.lock:
             for single in [result] if isinstance(result, Result) else result:
                 card = self._know(single)
                 card.prompt = card.prompt or f"In[{self._number}]"
             key = self._key(result)
-        self.watcher.catch_up()
         self.displays.show(key)
 
     def show_task(self, task_id: str) -> Result[Any]:
@@ -221,24 +231,12 @@ class Session:
     def status(self) -> dict[str, Any]:
         """Return what is going on: workers, counts of tasks by state, the storage."""
         self.watcher.catch_up()
+        self._look_elsewhere()
         with self.lock:
-            states = [card.state for card in self.board.cards.values()]
-        return {
-            "workers": self.workers.count if self.workers.running else 0,
-            "kind": self.workers.kind,
-            "paused": self.workers.paused,
-            "running": states.count(State.running) + states.count(State.stopping),
-            "queued": states.count(State.queued) + states.count(State.retry),
-            "scheduled": states.count(State.scheduled),
-            "done": states.count(State.done),
-            "failed": states.count(State.failed) + states.count(State.lost),
-            "cancelled": states.count(State.canceled),
-            "storage": self.huey.place
-            if self.huey.durable
-            else "memory: the queue ends with the kernel",
-            "lag": self.heartbeat.lag,
-            "note": self._outage() or self.workers.failure or self._helpers(),
-        }
+            facts = self.overview().status()
+        if not self.huey.durable:
+            facts["storage"] = "memory: the queue ends with the kernel"
+        return {**facts, "periodic": len(self.huey.registry.periodic)}
 
     def tasks(self, state: str = "") -> list[Card]:
         """Return the cards of all tasks, or of those in one state, the latest last.
@@ -257,13 +255,15 @@ class Session:
     def clear(self) -> int:
         """Forget the tasks that are over, and the values that they left; return how many.
 
-        What is shown stays. Code goes too that was sent for tasks, if none needs it any more.
+        What is shown stays, and so does the value of a result that somebody holds. Code goes too
+        that was sent for tasks, if none needs it any more.
         """
         self.handing.bring_back()
         cards = self.tasks()
         over = [card.id for card in cards if card.terminal]
         for task_id in over:
-            self.huey.storage.pop_data(task_id)
+            if not self.control.is_held(task_id):
+                self.huey.storage.pop_data(task_id)
         sweep(self.huey.storage, {card.id for card in cards if not card.terminal})
         with self.lock:
             return self.board.forget(over)
@@ -279,8 +279,7 @@ class Session:
         :returns: whether they have ended.
         :raises HueyException: inside a task, which would wait for itself.
         """
-        if current_run() is not None:
-            raise HueyException("a task cannot wait for the queue that it is in")
+        refuse_in_task("wait for the queue that it is in")
         wanted = [self.find(one) for one in task_ids] or None
         try:
             while not self._over(wanted):
@@ -293,10 +292,11 @@ class Session:
     def cancel(self, task_id: str) -> int:
         """Cancel a task, or ``all``; return how many were asked to stop.
 
-        :param task_id: the id, or enough of its beginning.
+        :param task_id: the id, or enough of its beginning, or the name of a periodic task.
         """
-        if task_id in self.huey.registry.periodic:
-            return int(self.huey.registry.unregister(task_id))
+        for name in (task_id, f"__main__.{task_id}"):
+            if name in self.huey.registry.periodic:
+                return int(self.huey.registry.unregister(name))
         wanted = None if task_id == "all" else self.find(task_id)
         cards = [card for card in self.tasks() if wanted in (None, card.id)]
         open_ids = [card.id for card in cards if not (card.terminal or card.asked)]
@@ -325,9 +325,9 @@ class Session:
         :param detach: let them outlive the kernel.
         """
         kind = kind or self.workers.kind
-        count = workers or self.workers.count
+        count = self.workers.count if workers is None else workers
         if kind == "process":
-            self._check_processes(self.huey.is_borrowed)
+            places.check_processes(borrowed=self.huey.is_borrowed)
         if kind == "process" and not self.huey.durable:
             self.use("sqlite", move=True)
             self.displays.say(f"processes cannot see memory: the queue is in {self.huey.place} now")
@@ -335,7 +335,7 @@ class Session:
             self.workers.set_count(count)
             self.workers.resume()
             return
-        self.workers.stop()
+        self.stop()
         if kind == "process":
             self._hire(Outside(self.huey, count, detach=detach))
         else:
@@ -343,12 +343,18 @@ class Session:
         self.workers.start()
 
     def stop(self) -> None:
-        """Stop the workers; what runs is interrupted and goes back to the queue."""
+        """Stop the workers; what runs is interrupted and goes back to the queue.
+
+        :raises HueyException: inside a task, which would wait for its own end; so do `restart`
+            and `use`.
+        """
+        refuse_in_task("stop the workers that run it")
         self.workers.stop()
         self._put_back()
 
     def restart(self) -> None:
         """Stop the workers once what runs has ended, and start fresh ones."""
+        refuse_in_task("stop the workers that run it")
         self.workers.stop(graceful=True)
         self.workers.start()
 
@@ -381,45 +387,8 @@ class Session:
         :raises ConfigurationError: if tasks wait or run and neither was said, or the new place
             cannot be used.
         """
-        own = self.ip.user_ns.get(where)
-        theirs = own if isinstance(own, Huey) and own is not self.huey else None
-        url = self.huey.url if own is self.huey else "" if theirs else parse_url(where)
-        if url == self.huey.url:
-            return
-        running = [card for card in self.tasks() if card.state in (State.running, State.stopping)]
-        if self._outage() and not leave:
-            raise ConfigurationError(f"{self._outage()}: --leave goes on without what is there")
-        if running and not (move or leave):
-            raise ConfigurationError(
-                f"{len(running)} tasks are running: wait for them, or say --move (they end "
-                f"first, what waits comes along) or --leave"
-            )
-        if url == "memory" and self.workers.kind == "process":
-            raise ConfigurationError(
-                "worker processes cannot see a queue in memory: %huey start -k thread first"
-            )
-        if self.workers.kind == "process":
-            self._check_processes(theirs is not None)
-        was_running, before, place = self.workers.running, self.huey.url, self.huey.place
-        self.workers.stop(graceful=move)
-        try:
-            if leave and not self.huey.durable:
-                self._lose("the notebook has left the queue in memory")
-            self.watcher.catch_up()
-            if theirs is None:
-                self.huey.move_to(url, move=move, leave=leave)
-            else:
-                self.huey.adopt(theirs, move=move, leave=leave)
-            self.watcher.follow_on()
-            if leave and before != "memory":
-                self._leave(before, place)
-            if url in self._left:
-                self._left.remove(url)
-                self.watcher.read_all()
-        finally:
-            if was_running:
-                self.workers.start()
-        self.remembered.remember(self.huey.url if self.huey.durable and theirs is None else "")
+        refuse_in_task("move the queue that it is in")
+        self.places.use(where, move, leave)
 
     def dashboard(self) -> None:
         """Show workers, queue, schedule and what is over, and how they go on."""
@@ -435,7 +404,8 @@ class Session:
             paused=self.workers.paused,
             lag=self.heartbeat.lag,
             place=self.huey.place,
-            note=self.workers.failure,
+            note=self.outage or self.workers.failure,
+            elsewhere=self._elsewhere,
         )
         return overview(self.board, facts)
 
@@ -456,18 +426,24 @@ class Session:
         :param where: as for `use`; by default where the notebook was last.
         :returns: how many tasks there are.
         """
-        where = where or self.remembered.last_place()
-        if not where and not self.huey.durable:
-            raise ConfigurationError(
-                "nothing is known of an earlier queue of this notebook: say where it is, like "
-                "%huey reconnect sqlite:huey.db"
-            )
-        if where:
-            self.use(where)
-        self.watcher.read_all()
-        cards = self.tasks()
-        self._show_cards(cards)
-        return len(cards)
+        return self.places.reconnect(where)
+
+    def find(self, beginning: str) -> str:
+        """Return the one task id that begins so, or the latest task of that name.
+
+        :raises LookupError: if there is none, or more than one.
+        """
+        if self.control.is_held(beginning):
+            return beginning
+        self.watcher.catch_up()
+        with self.lock:
+            cards = self.board.cards
+            found = [task_id for task_id in cards if task_id.startswith(beginning)]
+            named = [task_id for task_id, card in cards.items() if card.function == beginning]
+        if len(found) == 1 or named:
+            return found[0] if len(found) == 1 else named[-1]
+        what = "no task has" if not found else f"{len(found)} tasks have"
+        raise LookupError(f"{what} that name, or an id that begins with {beginning!r}: %huey tasks")
 
     def export(self, path: str, *, force: bool = False) -> str:
         """Write the notebook's task functions as a module that ``huey_consumer`` runs.
@@ -485,12 +461,14 @@ class Session:
         :raises ValueError: if there is no such setting, or it cannot be that.
         """
         for setting in settings:
-            key, _, text = setting.partition("=")
-            self._configure(key.strip().replace("-", "_"), text.strip())
-        chosen = CellOptions(**self.defaults)
-        export = "auto" if chosen.export is None else ",".join(sorted(chosen.export)) or "none"
-        known = {key: getattr(chosen, key) for key in CONFIGURED}
-        return {"workers": self.workers.count, **known, "export": export}
+            key, _, text = (part.strip() for part in setting.partition("="))
+            if key == "workers":
+                if not text.isdecimal() or not int(text):
+                    raise ValueError(f"workers is a whole number from 1 up, not {text!r}")
+                self.workers.set_count(int(text))
+            else:
+                self.settings.change(key.replace("-", "_"), text)
+        return {"workers": self.workers.count, **self.settings.told()}
 
     def doctor(self) -> Any:
         """Return what works here and what does not, to be displayed."""
@@ -502,57 +480,9 @@ class Session:
     def _number(self) -> int:
         return int(self.ip.displayhook.prompt_count)
 
-    def _configure(self, key: str, text: str) -> None:
-        if key == "workers" and text.isdigit() and int(text):
-            self.workers.set_count(int(text))
-        elif key == "export":
-            self.defaults[key] = parse_export(text)
-        elif key in CONFIGURED:
-            kind = type(getattr(CellOptions(), key))
-            value = {"True": True, "False": False}.get(text) if kind is bool else kind(text)
-            self.defaults = {**self.defaults, key: value}
-            CellOptions(**self.defaults)
-        else:
-            names = ", ".join(("workers", "export", *CONFIGURED))
-            raise ValueError(f"%huey config takes KEY=VALUE with one of {names}")
-
-    def find(self, beginning: str) -> str:
-        """Return the one task id that begins so.
-
-        :raises LookupError: if there is none, or more than one.
-        """
-        self.watcher.catch_up()
-        with self.lock:
-            found = [task_id for task_id in self.board.cards if task_id.startswith(beginning)]
-        if len(found) != 1:
-            what = "no task" if not found else f"{len(found)} tasks"
-            raise LookupError(f"{what} with an id that begins with {beginning!r}")
-        return found[0]
-
     def _hire(self, workers: Threads | Outside) -> None:
         """Have these workers from now on."""
         self.workers = self.control.workers = workers
-
-    def _check_processes(self, borrowed: bool) -> None:
-        """Refuse worker processes for a queue that they could not find.
-
-        :param borrowed: whether the queue is that of a Huey of the user's.
-        """
-        if borrowed:
-            raise ConfigurationError(
-                "worker processes know nothing of a Huey that the notebook has made: use "
-                "%huey start -k thread, or run huey_consumer on its module"
-            )
-
-    def _leave(self, url: str, place: str) -> None:
-        """Have cards say of tasks that were left in a place that they are there."""
-        self._left.add(url)
-        why, now = f"left in {place}: %huey use goes back there", time.time()
-        with self.lock:
-            left = [card for card in self.board.cards.values() if not card.terminal]
-            for card in left:
-                at = now if card.started else card.created or now  # its events will be read again
-                self.board.fold({"kind": "lost", "task": card.id, "at": at, "error": why})
 
     def _put_back(self) -> None:
         """Have what was running in a worker that had to be killed wait again; cards say so."""
@@ -581,43 +511,25 @@ class Session:
         )
         return name
 
-    def _go_on_with(self, work: Source) -> Result[Any] | None:
-        """Return the result of this cell's last run if that is to be shown; cancel it if not."""
-        key = self._cell_key(work)
-        last = self.handing.last_run(key) if key else None
-        if last is None or work.options.on_rerun == "queue":
-            return None
-        source_key, card = last
-        if source_key == work.key and work.options.on_rerun == "auto":
-            return self.control.result(card.id)
-        self.control.act("cancel", [card.id])
-        self.displays.say(f"the earlier run {card.short} of this cell was asked to stop")
-        return None
-
-    def _hand_over(self, work: Source) -> Result[Any]:
-        result = self.handing.hand_over(work)
-        self.handing.note_run(self._cell_key(work), work, result.id)
-        return result
-
-    def _cell_key(self, work: Source) -> str:
-        """Return what stays the same when a cell is run again: the front end's name for it.
-
-        A call of `run_cell` is no cell: it is a new run each time.
-        """
-        if not work.line:
-            return ""
-        parent = self.ip.get_parent() if hasattr(self.ip, "get_parent") else {}
-        known = (parent or {}).get("metadata", {}).get("cellId")
-        return known or work.key
-
     def _know(self, result: Result[Any]) -> Card:
         """Return a result's card, also if its events are not kept any more."""
         self.control.remember(result)
-        card = self.board.card(result.id)
+        card = self.board.cards.get(result.id) or self._recall(result)
         known = result.task.describe()
         card.name = card.name or result.task.name
         card.args = card.args or known.get("args", "")
         card.label = card.label or known.get("label", "")
+        return card
+
+    def _recall(self, result: Result[Any]) -> Card:
+        """Make the card of a result whose events are not kept; nothing waits that is over."""
+        card = self.board.card(result.id)
+        status = result.status()
+        if status in ENDED:
+            self.board.fold({"kind": status, "task": result.id, "at": time.time()})
+        elif status == "unknown":
+            self.board.fold({"kind": "complete", "task": result.id, "at": time.time()})
+            card.note = "what became of it is not kept any more"
         return card
 
     def _is_ours(self, result: Result[Any] | ResultGroup[Any]) -> bool:
@@ -632,22 +544,12 @@ class Session:
         group.prompt = group.prompt or f"In[{self._number}]"
         return group.id
 
-    def _show_cards(self, cards: list[Card]) -> None:
-        """Show cards that an earlier kernel has shown."""
-        if len(cards) <= SHOWN_SINGLY:
-            for card in cards:
-                self.displays.show(card.id)
-            return
-        with self.lock:
-            ids = [card.id for card in cards]
-            group = self.board.group(f"all {self.huey.name}", self.huey.name, ids, len(ids))
-        self.displays.show(group.id)
-
     def _over(self, wanted: list[str] | None) -> bool:
         self.watcher.catch_up()
         with self.lock:
             if wanted is not None:
-                return all(self.board.card(task_id).terminal for task_id in wanted)
+                found = (self.board.cards.get(task_id) for task_id in wanted)
+                return all(card is None or card.terminal for card in found)
             cards = list(self.board.cards.values())
         return all(card.terminal or card.state is State.scheduled for card in cards)
 
@@ -660,11 +562,26 @@ class Session:
             with self.lock:
                 self.board.pick(key)
         elif verb in ("more", "fewer"):
-            step = 1 if verb == "more" else -1
-            self.workers.set_count(max(1, self.workers.count + step))
+            self._add_workers(1 if verb == "more" else -1)
         else:
             self.control.act(verb, self.control.reached(verb, key))
         self._refresh_hints()
+
+    def _add_workers(self, number: int) -> None:
+        """Have more workers or, below 0, fewer; where none runs, start those that there were."""
+        if self.workers.running:
+            self.workers.set_count(max(1, self.workers.count + number))
+        else:
+            self.start()
+
+    def _look_elsewhere(self) -> None:
+        """Count the workers that others have at this queue."""
+        total = 0
+        if self.huey.durable:
+            with self._past_outages():
+                total = len(self.huey.storage.workers())
+        own = self.workers.count if self.workers.running else 0
+        self._elsewhere = max(0, total - own)
 
     def _publish(self, changes: Changes) -> None:
         with self.lock:
@@ -675,22 +592,17 @@ class Session:
     def _catch_up(self) -> None:
         self.watcher.catch_up()
 
-    def _outage(self) -> str:
+    @property
+    def outage(self) -> str:
+        """Why the queue cannot be reached just now; empty if it can."""
         why = self.watcher.outage
         return f"{self.huey.place} cannot be reached: {why}" if why else ""
 
-    def _helpers(self) -> str:
-        """Say how many workers somebody else has started, where the session has none."""
-        if self.workers.running or not self.huey.durable:
-            return ""
-        count = 0
-        with self._past_outages():
-            count = len(self.huey.workers())
-        return f"{plural(count, 'worker')} of somebody else at work" if count else ""
-
     def _refresh_hints(self) -> None:
-        idle = "" if self.workers.running or self._helpers() else hints.NO_WORKER
-        idle = hints.PAUSED if self.workers.running and self.workers.paused else idle
+        if self.board.by_state[State.queued]:
+            self._look_elsewhere()
+        anybody = self.workers.running or self._elsewhere > 0
+        idle = hints.idle_because(anybody, self.workers.paused and not self._elsewhere)
         lags = self.heartbeat.high_for(hints.LAG) >= hints.PATIENCE
         with self.lock:
             hints.refresh(self.board, idle, lags)
@@ -714,13 +626,14 @@ class Session:
         with self._past_outages():
             self.handing.bring_back()
         self.displays.end_cell()
+        if self.named is not None:
+            self.ip.user_ns.setdefault(self.named, self.huey)  # %reset takes it away
 
-    def _lose(self, why: str) -> None:
-        """End what nobody will run any more, for cards and for callers that wait."""
-        self.huey.storage.flush_queue()
-        self.huey.storage.flush_schedule()
-        with self.lock:
-            lost = [card.id for card in self.board.cards.values() if not card.terminal]
-            for one in lost:
-                self.board.fold({"kind": "lost", "task": one, "at": time.time(), "error": why})
-        self.huey.storage.write(Batch(endings=[(one, "lost") for one in lost]))
+
+def refuse_in_task(what: str) -> None:
+    """Refuse what a task cannot do, as it would wait for itself.
+
+    :raises HueyException: inside a task.
+    """
+    if current_run() is not None:
+        raise HueyException(f"a task cannot {what}: do that in a cell of the notebook")

@@ -289,6 +289,8 @@ class Parcel:
 class ByValue(Serializer):
     """Pickle with the notebook's own functions and classes, see `Courier`."""
 
+    shows_text = True
+
     def __init__(self, courier: Courier) -> None:
         super().__init__()
         self.courier = courier

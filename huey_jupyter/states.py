@@ -57,4 +57,3 @@ ENDINGS: Final = {
     "rate_limited": (State.locked, "over its rate limit"),
     "timeout": (State.failed, "timed out"),
 }
-RETRIED: Final = frozenset({"locked", "rate_limited", "timeout"})  # when retries are left

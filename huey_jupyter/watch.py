@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from huey.constants import EmptyData
@@ -33,6 +33,7 @@ class Watcher:
     :param board: folded into, under ``lock``.
     :param lock: held while the board is folded or read.
     :param publish: called with what changed, by one thread at a time and without the lock.
+    :param kept_back: returns the ids of tasks that are not in the queue yet.
     """
 
     def __init__(
@@ -41,11 +42,13 @@ class Watcher:
         board: Board,
         lock: threading.RLock,
         publish: Callable[[Changes], None],
+        kept_back: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self.huey = huey
         self.board = board
         self.lock = lock
         self._publish = publish
+        self._kept_back = kept_back
         self.outage = ""  # why the storage could not be read when it was tried last
         self._cursor = huey.storage.last_event()
         self._version = 0
@@ -135,6 +138,7 @@ class Watcher:
         """
         with self.lock:
             open_ids = {card.id for card in self.board.cards.values() if not card.terminal}
+        open_ids.difference_update(self._kept_back())
         open_ids -= {task.id for task in (*self.huey.scheduled(), *self.huey.pending())}
         in_hand = self.huey.storage.inflight()  # asked last: what is in none of the three has ended
         endings = {task_id: self._ending(task_id) for task_id in open_ids}

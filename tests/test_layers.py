@@ -38,12 +38,12 @@ NOTEBOOK = """
     overview
     replaced arrivals pipes streams forks offspring figures bars capture descriptors
     views.*
-    reprs budget outputs publisher display watch lag
+    reprs budget notices outputs publisher display watch lag
     envelope baggage needs pickles shipping cells work moving leftovers
     sources plain portable belongings imports module_huey export
     backends
     worker tied timetable workers outside
-    options handing control hints remembered machine doctor
+    options settings handing control hints remembered places reruns machine doctor
     session
     commands magics completion
     huey_jupyter teaching.* __main__

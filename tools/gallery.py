@@ -108,7 +108,7 @@ def stories(board: Board) -> None:
     board.card(story(20, name="sort").run().id).hint = HOLDS
     story(9, args="path='data/2024/january/measurements.parquet', columns=['a', 'b', 'c']").run()
     story(30).run().progress(12)("canceling", 27)
-    story(7).run()("error", 3, error="OSError: connection reset", retries=1)(
+    story(7).run()("error", 3, error="OSError: connection reset", retries=1, again=True)(
         "retrying", 3, retries=1, eta=time.time() + 8
     )
     story(60).run()("complete", 2.6, duration=2.4).output(2.6, ["value", {"text/plain": "3.14159"}])

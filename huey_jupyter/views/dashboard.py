@@ -129,7 +129,7 @@ def _stretch(gap: float, width: float, segment: Segment, end: float) -> Stretch:
     what = segment.title if segment.runs == 1 else f"{segment.runs:,} tasks"
     title = f"{what} · {segment.state.word} · {words.duration(end - segment.start)}"
     text = what if width >= ROOM else ""
-    return Stretch(f"{segment.start:.2f}", gap, width, words.tone(segment.state), text, title)
+    return Stretch(f"{segment.start:.6f}", gap, width, words.tone(segment.state), text, title)
 
 
 def _coarse(segments: list[Segment], grain: float) -> Iterator[Segment]:

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, Final
 
 from huey_jupyter.cards import Card, Group, State
-from huey_jupyter.log import Gap, Line
+from huey_jupyter.log import Gap, Line, Rich
 from huey_jupyter.views import words
 from huey_jupyter.views.ansi import ansi_text
 from huey_jupyter.views.bundles import text_of
@@ -17,6 +17,7 @@ BAR: Final = 20
 SQUARES_A_LINE: Final = 50
 LAST_LINES: Final = 20
 MAX_TEXT: Final = 4_000
+MAX_NOTICE: Final = 200
 INDENT: Final = "  "
 
 
@@ -30,6 +31,18 @@ def group_text(group: Group, cards: list[Card], now: float) -> str:
     return ansi_text("\n".join(_group(group, cards, now)))
 
 
+def card_notice(card: Card) -> str:
+    """Return in one line how a task has ended."""
+    line = f"{card.state.shape} {card.title}: {words.word(card)}"
+    return _one_line(f"{line} · {words.why(card)}" if words.why(card) else line)
+
+
+def group_notice(group: Group) -> str:
+    """Return in one line how the tasks of a group have ended."""
+    shape = State.failed.shape if group.failed else State.done.shape
+    return _one_line(f"{shape} {words.group_title(group)}: {', '.join(words.group_counts(group))}")
+
+
 def status_text(facts: Mapping[str, Any]) -> str:
     """Return the one line about the queue.
 
@@ -41,6 +54,11 @@ def status_text(facts: Mapping[str, Any]) -> str:
     line = " · ".join([state, *words.status_counts(facts), *words.status_place(facts)])
     note = str(facts.get("note") or "")
     return ansi_text(f"{line}\n{INDENT}{note}" if note else line)
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(ansi_text(text).split())
+    return line if len(line) <= MAX_NOTICE else line[: MAX_NOTICE - 1] + "…"
 
 
 def _card(card: Card, now: float) -> Iterator[str]:
@@ -71,22 +89,29 @@ def _bar(fraction: float) -> str:
     return "▓" * full + "░" * (BAR - full)
 
 
-def _indented(text: str) -> Iterator[str]:
+def _indented(text: str, indent: str = INDENT) -> Iterator[str]:
     if text:
         cut = text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + " …"
-        yield from (INDENT + line for line in cut.rstrip("\n").split("\n"))
+        yield from (indent + line for line in cut.rstrip("\n").split("\n"))
 
 
 def _log(card: Card) -> Iterator[str]:
-    entries = [entry for entry in card.log.entries() if isinstance(entry, Line | Gap)]
-    last = [entry for entry in entries[-LAST_LINES:] if isinstance(entry, Line)]
+    entries = [entry for entry in card.log.entries() if not isinstance(entry, Gap)]
+    last = entries[-LAST_LINES:]
     if not last:
         return
-    more = card.log.lines - len(last)
-    yield f"{INDENT}{words.plural(card.log.lines, 'line')} of output" + (
-        f", the last {len(last)}:" if more else ":"
-    )
-    yield from (f"{INDENT}│ {entry.text}" for entry in last)
+    lines = sum(isinstance(entry, Line) for entry in last)
+    more = f", the last {lines}" if card.log.lines > lines else ""
+    yield f"{INDENT}{words.plural(card.log.lines, 'line')} of output{more}:"
+    for entry in last:
+        yield from (f"{INDENT}│ {line}" for line in _texts(entry))
+
+
+def _texts(entry: Line | Rich) -> list[str]:
+    """Return a line, or a display as a terminal shows it."""
+    if isinstance(entry, Line):
+        return [entry.text]
+    return list(_indented(text_of(entry.bundle.get("text/plain")), "")) or ["[a display]"]
 
 
 def _group(group: Group, cards: list[Card], now: float) -> Iterator[str]:

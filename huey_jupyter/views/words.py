@@ -255,11 +255,12 @@ def plural(count: int, noun: str) -> str:
 
 
 def workers(facts: Mapping[str, Any]) -> str:
-    count = facts.get("workers") or 0
+    count, elsewhere = facts.get("workers") or 0, facts.get("elsewhere") or 0
     if not count:
-        return NO_WORKER
+        return f"{plural(elsewhere, 'worker')} elsewhere" if elsewhere else NO_WORKER
     kind = str(facts.get("kind") or "worker")
     words = plural(count, f"{kind} worker" if kind == "asyncio" else kind)
+    words += f", {elsewhere:,} elsewhere" if elsewhere else ""
     return f"{words}, paused" if facts.get("paused") else words
 
 
@@ -268,7 +269,7 @@ def status_counts(facts: Mapping[str, Any]) -> list[str]:
     now = [f"{facts.get(key) or 0:,} {key}" for key in ("running", "queued")]
     rest = [
         f"{facts[key]:,} {key}"
-        for key in ("scheduled", "done", "failed", "cancelled")
+        for key in ("scheduled", "periodic", "done", "failed", "cancelled")
         if facts.get(key)
     ]
     return now + rest

@@ -12,14 +12,23 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
+import pytest
+
 T = TypeVar("T")
 
 DEADLINE = 60.0  # seconds; the machine may be busy with something else
 
+# For tests of what cannot be different in Notebook 7.
+ONLY_LAB = pytest.mark.parametrize("lab", ["lab"], indirect=True)
+
 # What the browser complains about is our business if it names one of these.
 OURS = ("huey", "card.js", "anywidget")
 
-THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+THEMES = {
+    "light": "JupyterLab Light",
+    "dark": "JupyterLab Dark",
+    "contrast": "JupyterLab Dark High Contrast",
+}
 
 # The status shown on the page says idle before there is a kernel. A predicate must not be async:
 # its promise would count as true.
@@ -258,11 +267,10 @@ class Notebook:
             "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })",
             THEMES[theme],
         )
-        is_light = "true" if theme == "light" else "false"
         self.page.wait_for_function(
-            """(light) => document.body.dataset.jpThemeLight === light
+            """(theme) => document.body.dataset.jpThemeName === theme
                 && !document.querySelector("#jupyterlab-splash")""",
-            arg=is_light,
+            arg=THEMES[theme],
         )
 
     def screenshot(self, name: str, part: Any = None) -> None:

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from labpage import ONLY_LAB
 from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.kernel]
@@ -93,6 +94,7 @@ def test_a_finished_card_stays_when_its_kernel_is_gone(notebook):
     notebook.screenshot("card-done-untrusted", notebook.output(2))
 
 
+@ONLY_LAB
 def test_tasks_that_are_over_at_once_leave_no_error_in_the_browser(notebook):
     notebook.open([LOAD, *["%%huey_task\n6 * 7"] * 4])
     notebook.run(0, 1, 2, 3, 4)
@@ -105,6 +107,7 @@ def test_tasks_that_are_over_at_once_leave_no_error_in_the_browser(notebook):
     assert notebook.complaints == []
 
 
+@ONLY_LAB
 def test_a_failed_card_tells_the_line(notebook):
     notebook.open([LOAD, FAIL, "%huey wait"])
     notebook.run(0, 1, 2)
@@ -125,6 +128,7 @@ def test_a_failed_card_tells_the_line(notebook):
     notebook.screenshot("card-failed", notebook.output(1))
 
 
+@ONLY_LAB
 def test_a_group_shows_its_tasks_and_ends_as_html(notebook):
     busy = notebook.busy.replace("\n", "\n    ")
     notebook.open([LOAD, SQUARES.format(busy=busy), "%huey wait"])
@@ -148,6 +152,7 @@ def test_a_group_shows_its_tasks_and_ends_as_html(notebook):
     notebook.screenshot("group-done", notebook.output(1))
 
 
+@ONLY_LAB
 def test_text_of_a_task_is_never_markup(notebook):
     cells = [HOSTILE.format(busy=notebook.busy), HOSTILE_ERROR, HOSTILE_GROUP]
     notebook.open([LOAD, *cells, "%huey wait"])
@@ -165,19 +170,7 @@ def test_text_of_a_task_is_never_markup(notebook):
     assert not hacked(notebook)
 
 
-def test_unloading_leaves_html(notebook):
-    notebook.open([LOAD, "%%huey_task waiting\n" + notebook.busy, "%unload_ext huey_jupyter"])
-    notebook.run(0, 1)
-    expect(notebook.live(1)).to_contain_text("running")
-
-    notebook.run(2)
-    notebook.wait_done(2)
-
-    expect(notebook.final(1)).to_contain_text("waiting")
-    expect(notebook.live(1)).to_have_count(0)
-    assert notebook.text(2) == ""
-
-
+@ONLY_LAB
 def test_loading_twice_is_harmless(notebook):
     notebook.open([LOAD, LOAD, "%%huey_task\n6 * 7", "%huey wait", "%huey"])
     notebook.run(0, 1, 2, 3, 4)

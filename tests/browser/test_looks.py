@@ -6,46 +6,13 @@ import re
 
 import axe
 import pytest
+from labpage import ONLY_LAB, THEMES
 from playwright.sync_api import expect
 
 from huey_jupyter.states import State
 from tools import gallery
 
 pytestmark = pytest.mark.browser
-
-LOAD = "%load_ext huey_jupyter"
-THEMES = {
-    "light": "JupyterLab Light",
-    "dark": "JupyterLab Dark",
-    "contrast": "JupyterLab Dark High Contrast",
-}
-IS_SET = """(theme) => document.body.dataset.jpThemeName === theme
-    && !document.querySelector("#jupyterlab-splash")"""
-
-FAIL = """\
-%%huey_task load
-print("reading")
-int("seven")"""
-VALUE = """\
-%%huey_task table
-print("row")
-{"a": 1}"""
-MANY = """\
-@huey.task()
-def square(n):
-    if n == 3:
-        raise ValueError("no square today")
-    return n * n
-square.map(range(12))"""
-
-PATIENT = """\
-import pathlib, time
-
-@huey.task()
-def patient(n):
-    while not pathlib.Path({gate!r}).exists():
-        time.sleep(0.05)
-results = [patient(n) for n in range(4)]"""
 
 
 @pytest.fixture(scope="module")
@@ -158,44 +125,7 @@ def test_every_button_has_a_name_that_tells_it_from_the_others(opened):
 # --- in JupyterLab itself ---
 
 
-@pytest.mark.kernel
-def test_cards_in_jupyterlab_shut_nobody_out_in_any_theme(notebook):
-    notebook.open([LOAD, FAIL, VALUE, MANY, "%huey", "%huey wait"])
-    notebook.run(0, 1, 2, 3, 4, 5)
-    notebook.wait_done(5)
-    expect(notebook.final(3)).to_contain_text("1 failed")
-    notebook.final(1).locator("summary").first.click()
-
-    for theme in THEMES.values():
-        set_theme(notebook.page, theme)
-        for number in (1, 2, 3, 4):
-            part = f".jp-Cell:nth-of-type({number + 1}) .jp-OutputArea-output"
-            assert notebook.page.locator(part).count(), part
-            assert axe.violations(notebook.page, part) == ""
-
-
-@pytest.mark.kernel
-def test_the_dashboard_in_jupyterlab_goes_on_and_shuts_nobody_out(notebook):
-    notebook.open([LOAD, PATIENT.format(gate=notebook.gate), "%huey dashboard"])
-    notebook.run(0, 1, 2)
-    dashboard = notebook.live(2)
-    expect(
-        dashboard.get_by_role("group", name=re.compile("^thread 1: ● .*patient"))
-    ).to_be_visible()
-    expect(dashboard.locator(".hj-run")).to_have_count(2)
-
-    dashboard.get_by_role("button", name="Pause").click()
-    expect(dashboard).to_contain_text("2 threads, paused")
-    for theme in THEMES.values():
-        set_theme(notebook.page, theme)
-        assert axe.violations(notebook.page, ".hj-board") == ""
-    notebook.screenshot("dashboard", notebook.output(2))
-
-    dashboard.get_by_role("button", name="Resume").click()
-    notebook.release()
-    expect(dashboard).to_contain_text("4 done")
-
-
+@ONLY_LAB
 @pytest.mark.kernel
 def test_a_dashboard_keeps_its_lanes_in_a_notebook_that_is_not_trusted(notebook):
     shown = next(gallery.dashboards(live=False))
@@ -243,16 +173,6 @@ def test_a_dashboard_keeps_its_lanes_in_a_notebook_that_is_not_trusted(notebook)
         assert lane == sorted(lane)  # time runs to the right
         assert lane[-1][0] + lane[-1][1] <= 1.001
         assert {height for *_, height in lane} == {26}
-    for theme in THEMES.values():
-        set_theme(notebook.page, theme)
+    for theme in THEMES:
+        notebook.set_theme(theme)
         assert axe.violations(notebook.page, ".jp-OutputArea-output") == ""
-
-
-def set_theme(page, theme):
-    page.evaluate(
-        """(theme) => {
-            void window.jupyterapp.commands.execute("apputils:change-theme", { theme });
-        }""",
-        theme,
-    )
-    page.wait_for_function(IS_SET, arg=theme)

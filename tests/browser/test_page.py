@@ -1,7 +1,7 @@
 """The page and the hub: buttons on finished cards, pages loaded anew, and how much is sent."""
 
 import pytest
-from labpage import until
+from labpage import ONLY_LAB, until
 from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.kernel]
@@ -94,6 +94,7 @@ COUNT = """() => {
 }"""
 
 
+@ONLY_LAB
 def test_a_finished_card_has_buttons_while_its_kernel_lives(notebook):
     notebook.open([LOAD, RECEIVE, MOODY.replace("GATE", notebook.gate)])
     notebook.run(0, 1, 2)
@@ -131,17 +132,6 @@ def test_a_finished_card_has_buttons_while_its_kernel_lives(notebook):
     expect(notebook.output(2).get_by_role("button")).to_have_count(0)
 
 
-def test_buttons_go_when_the_kernel_is_restarted(notebook):
-    notebook.open([LOAD, RECEIVE, MOODY])
-    notebook.run(0, 1, 2)
-    expect(notebook.final(2).get_by_role("button", name="Retry moody")).to_be_visible()
-
-    notebook.restart()
-
-    expect(notebook.output(2).get_by_role("button")).to_have_count(0)
-    expect(notebook.final(2)).to_contain_text("not at try 1")
-
-
 def test_cards_loaded_anew_are_live_in_both_places_and_can_be_cancelled(notebook):
     waiting = AWAIT.replace("GATE", notebook.gate)
     imports = "import pathlib, time\nfrom huey import progress"
@@ -172,6 +162,7 @@ def test_cards_loaded_anew_are_live_in_both_places_and_can_be_cancelled(notebook
     notebook.wait_done(5, 6)
 
 
+@ONLY_LAB
 def test_a_cell_ends_on_the_page_whatever_is_shown(notebook):
     fast = FAST.replace("GATE", notebook.gate)
     notebook.open([LOAD, GROUP, FLOOD, fast, WORK])

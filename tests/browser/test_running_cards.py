@@ -1,8 +1,7 @@
 """Cards while their tasks run."""
 
-import re
-
 import pytest
+from labpage import ONLY_LAB, until
 from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.kernel]
@@ -22,7 +21,7 @@ for n in track(range(60), message="adding"):
 total"""
 
 FOREVER = """\
-%%huey_task forever
+%%huey_task {name}
 import time
 from huey import track
 
@@ -67,9 +66,12 @@ def forever(n):
 
 forever.map(range(12))"""
 
-CANCEL = re.compile("^Cancel")
+AWAIT = """\
+import asyncio
+await asyncio.sleep(60)"""
 
 
+@ONLY_LAB
 def test_a_bar_moves_while_a_later_cell_is_busy(notebook):
     notebook.open([LOAD, COUNT, notebook.busy, "res.get(blocking=True)"])
     notebook.run(0, 1, 2, 3)
@@ -86,38 +88,39 @@ def test_a_bar_moves_while_a_later_cell_is_busy(notebook):
     expect(notebook.final(1)).to_contain_text("1770")
 
 
-def test_cancel_stops_a_task(notebook):
-    notebook.open([LOAD, FOREVER])
-    notebook.run(0, 1)
-    notebook.watch_bar(1, moves=1)
+def test_cancel_stops_a_task_whatever_the_notebook_is_at(notebook):
+    names = ("first", "second", "third")
+    forever = [FOREVER.format(name=name) for name in names]
+    notebook.open([LOAD, "%huey start -w 3", *forever, MANY, notebook.busy, AWAIT])
+    notebook.run(0, 1, 2, 3, 4, 5)
+    notebook.wait_done(5)
+    for number in (2, 3, 4):
+        notebook.watch_bar(number, moves=1)
 
-    notebook.live(1).get_by_role("button", name=CANCEL).click()
+    cancel(notebook, 2)
 
-    expect(notebook.final(1)).to_contain_text("cancelled")
+    notebook.run(6)
+    until(lambda: notebook.prompt(6) == "[*]:", "the cell runs")
+    cancel(notebook, 3)
+    expect(notebook.live(5)).to_contain_text("2 running")
+    notebook.live(5).get_by_role("button", name="Cancel all").click()
+    expect(notebook.final(5)).to_contain_text("12 cancelled")
+    assert notebook.prompt(6) == "[*]:"
+    notebook.release()
+    notebook.wait_done(6)
 
-
-def test_cancel_stops_a_task_while_another_cell_is_busy(notebook):
-    notebook.open([LOAD, FOREVER, notebook.busy])
-    notebook.run(0, 1, 2)
-    notebook.watch_bar(1, moves=1)
-
-    notebook.live(1).get_by_role("button", name=CANCEL).click()
-
-    expect(notebook.final(1)).to_contain_text("cancelled")
-    assert notebook.prompt(2) == "[*]:"
-
-
-def test_cancel_all_stops_a_group(notebook):
-    notebook.open([LOAD, MANY, notebook.busy])
-    notebook.run(0, 1, 2)
-    expect(notebook.live(1)).to_contain_text("2 running")
-
-    notebook.live(1).get_by_role("button", name="Cancel all").click()
-
-    expect(notebook.final(1)).to_contain_text("12 cancelled")
-    assert notebook.prompt(2) == "[*]:"
+    notebook.run(7)
+    until(lambda: notebook.prompt(7) == "[*]:", "the cell runs")
+    cancel(notebook, 4)
+    assert notebook.prompt(7) == "[*]:"
 
 
+def cancel(notebook, number):
+    notebook.live(number).get_by_role("button", name="Cancel").click()
+    expect(notebook.final(number)).to_contain_text("cancelled")
+
+
+@ONLY_LAB
 def test_what_a_task_says_is_on_its_own_card_alone(notebook):
     first, second = (
         TALK.format(name=n, word=w) for n, w in (("first", "apple"), ("second", "plum"))
@@ -136,6 +139,7 @@ def test_what_a_task_says_is_on_its_own_card_alone(notebook):
     assert words_in(notebook.text(4)) == {"foreground"}
 
 
+@ONLY_LAB
 def test_a_card_goes_on_after_the_page_was_loaded_anew(notebook):
     notebook.open([LOAD, UNTIL_RELEASED.format(gate=notebook.gate)])
     notebook.run(0, 1)

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from labpage import until
+from labpage import ONLY_LAB, until
 from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.kernel]
@@ -12,6 +12,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.kernel]
 TUTORIAL = Path(__file__).parents[2] / "notebooks" / "01_first_task.ipynb"
 
 
+@ONLY_LAB
 def test_the_first_tutorial_runs_from_top_to_bottom(notebook):
     shutil.copy(TUTORIAL, notebook.lab.folder)
     notebook.open_file(TUTORIAL.name)

@@ -1,5 +1,6 @@
 """Groups: tasks that run side by side."""
 
+import asyncio
 import threading
 
 import pytest
@@ -161,6 +162,16 @@ def test_what_is_ready_comes_at_once_and_failures_come_too(huey, add, fail, work
     work()
 
     assert set(results.as_completed()) == set(results)
+
+
+def test_async_for_goes_through_a_group(huey, add, work):
+    results = huey.enqueue(group(add.s(1, 2), add.s(3, 4)))
+    work()
+
+    async def values():
+        return [result.get() async for result in results]
+
+    assert sorted(asyncio.run(values())) == [3, 7]
 
 
 def test_a_wait_for_the_next_may_be_over(huey, add, work):

@@ -130,13 +130,14 @@ def test_a_failed_task_with_retries_left_waits_for_its_next_try():
     card = told(
         enqueued(retries=2),
         executing(retries=2),
-        event("error", 1, error="OSError: gone", retries=2),
+        event("error", 1, error="OSError: gone", retries=1, again=True),
         event("retrying", 1, retries=1, eta=NOON + 9),
         event("scheduled", 1, eta=NOON + 9),
     )
 
     assert card.state is State.retry
     assert card.eta == NOON + 9
+    assert (card.attempt, card.max_tries) == (1, 3)
     assert card.error == "OSError: gone"
 
 
@@ -145,7 +146,7 @@ def test_the_next_try_begins_with_an_empty_bar_and_keeps_the_output():
         executing(retries=1),
         event("progress", 1, done=5, total=10),
         output(["stdout", "first try\n"]),
-        event("error", 1, error="OSError: gone", retries=1),
+        event("error", 1, error="OSError: gone", retries=0, again=True),
         enqueued(2, retries=0),
         executing(3, attempt=2),
     )
@@ -158,7 +159,10 @@ def test_the_next_try_begins_with_an_empty_bar_and_keeps_the_output():
 
 def test_success_after_a_retry_clears_the_error():
     card = told(
-        executing(), event("error", 1, error="OSError", retries=1), executing(2), complete()
+        executing(),
+        event("error", 1, error="OSError", retries=0, again=True),
+        executing(2),
+        complete(),
     )
 
     assert card.state is State.done
@@ -185,9 +189,12 @@ def test_every_other_ending_has_its_state_and_says_why(kind, state):
     assert card.error == "because"
 
 
-@pytest.mark.parametrize("kind", ["locked", "rate_limited", "timeout"])
-def test_what_is_tried_again_is_not_over(kind):
-    assert told(executing(), event(kind, 1, retries=1)).state is State.retry
+@pytest.mark.parametrize("kind", ["error", "canceled", "locked", "rate_limited", "timeout"])
+def test_what_is_tried_again_is_not_over_even_if_that_is_the_last_retry(kind):
+    card = told(executing(retries=1), event(kind, 1, retries=0, again=True))
+
+    assert card.state is State.retry
+    assert card.max_tries == 2
 
 
 def test_an_interrupted_task_is_back_in_the_queue():

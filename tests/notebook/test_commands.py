@@ -15,6 +15,7 @@ from waiting import eventually
 import huey_jupyter
 from huey import SqliteHuey
 from huey_jupyter import Session, commands
+from huey_jupyter.backends import NotebookHuey
 from huey_jupyter.cards import State
 
 
@@ -62,6 +63,37 @@ def test_a_pause_ends_what_runs_and_begins_nothing(loaded: Any) -> None:
     assert result.get() is None
     answer(loaded, "resume")
     assert result.get(blocking=True, timeout=10) == 42
+
+
+def test_the_buttons_of_the_dashboard_rule_the_workers(loaded: Any) -> None:
+    for verb, says in (
+        ("more", "3 threads"),
+        ("fewer", "2 threads"),
+        ("pause", "2 threads, paused"),
+        ("resume", "2 threads"),
+    ):
+        session()._carry_out(verb, "dashboard")
+        assert says in answer(loaded, "")
+    answer(loaded, "stop")
+    session()._carry_out("more", "dashboard")
+    assert "2 threads" in answer(loaded, "")
+    assert "2 threads" in answer(loaded, "dashboard")
+
+
+def test_workers_that_others_have_are_counted(loaded: Any, tmp_path: Path) -> None:
+    answer(loaded, f"use sqlite:{tmp_path}/queue.db")
+    answer(loaded, "stop")
+    result = session().run_cell("6 * 7")
+    session()._refresh_hints()
+    assert "%huey start" in session().board.card(result.id).hint
+
+    others = NotebookHuey(session().huey.name, f"sqlite:{tmp_path}/queue.db")
+    with others.create_consumer():
+        eventually(lambda: "1 worker elsewhere" in answer(loaded, ""))
+        assert result.get(blocking=True, timeout=10) == 42
+        session()._refresh_hints()
+        assert not session().board.card(result.id).hint
+    others.storage.close()
 
 
 def test_a_lesson_goes_step_by_step(loaded: Any) -> None:
@@ -170,7 +202,7 @@ def test_settings_hold_for_the_cells_that_follow(loaded: Any) -> None:
         ("start -k fibre", "invalid choice"),
         ("use nowhere", "no place for a queue"),
         ("tasks sleeping", "no state is called"),
-        ("show zzzz", "no task with an id"),
+        ("show zzzz", "no task has that name"),
         ("cancel", "required: ID|all"),
         ("fail 2", "share from 0 to 1"),
         ("slow -1", "seconds from 0"),

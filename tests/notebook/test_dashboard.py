@@ -42,6 +42,18 @@ def html(board: Board, live: bool = True, **facts: Any) -> str:
     return dashboard_html(overview(board, Facts(NOON, **facts)), live=live, verbs=VERBS)
 
 
+def test_runs_that_follow_each_other_at_once_are_told_apart():
+    board = Board()
+    run(board, "a", -9, -5)
+    run(board, "b", -5, -1)
+    run(board, "c", -1, -0.998)
+    run(board, "d", -0.997, None)
+
+    keys = re.findall(r'data-key="(-?\d[\d.]+)"', html(board))
+
+    assert len(keys) == len(set(keys)) == 4
+
+
 @both
 def test_the_dashboard_says_all_in_words(live):
     text = Page(html(busy(), live)).text

@@ -122,15 +122,21 @@ def test_a_page_made_by_nbconvert_shows_every_end(notebook: Path, tmp_path: Path
 
 def test_what_ends_between_two_cells_is_told_in_the_next(notebook: Path, tmp_path: Path) -> None:
     book = nbformat.read(notebook, as_version=4)
-    sources = (CELLS[0], "%%huey_task late\nopen('over', 'w').close()", "1")
+    late = (
+        "%%huey_task late\nimport pathlib, time\n"
+        "while not pathlib.Path('released').exists(): time.sleep(0.01)\n"
+        "pathlib.Path('over').touch()"
+    )
+    sources = (CELLS[0], late, "1")
     book.cells = [nbformat.v4.new_code_cell(source) for source in sources]
     resources = {"metadata": {"path": str(tmp_path)}}
     client = NotebookClient(book, timeout=PATIENCE, kernel_name="python3", resources=resources)
 
     def linger(cell: Any, cell_index: int, **_reply: Any) -> None:
         if cell_index == 1:
+            (tmp_path / "released").touch()
             eventually((tmp_path / "over").exists)
-            time.sleep(0.3)  # the end is told now, and nobody listens
+            time.sleep(0.5)  # the end is told meanwhile, and nobody listens
 
     client.on_cell_executed = linger
     client.execute()

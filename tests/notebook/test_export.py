@@ -13,12 +13,13 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from processes import Child
+from redis_server import RedisServer
 from waiting import PATIENCE, eventually
 
 import huey as engine
 from huey import MemoryHuey, RedisHuey
 from huey_jupyter.export import CannotExport, Exported, Module, export, export_module, url_of
-from huey_jupyter.module_huey import huey_statement, without_password
+from huey_jupyter.module_huey import PASSWORD, huey_statement, without_password
 from huey_jupyter.sources import history
 
 ROOT = Path(engine.__file__).parents[1]
@@ -60,12 +61,12 @@ def problems(write: Write, *cells: str) -> str:
     return str(caught.value)
 
 
-def in_a_clean_interpreter(folder: Path, code: str) -> str:
+def in_a_clean_interpreter(folder: Path, code: str, environ: dict[str, str] | None = None) -> str:
     """Run Python with nothing of this process but the two packages."""
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=folder,
-        env={"PYTHONPATH": f"{ROOT}:{folder}"},
+        env={"PYTHONPATH": f"{ROOT}:{folder}", **(environ or {})},
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -346,6 +347,24 @@ def test_a_password_is_taken_from_the_environment(url: str, public: str) -> None
     assert "s3cret" not in text
     assert "$HUEY_REDIS_PASSWORD" in text
     assert without_password(public) == (public, False)
+
+
+@pytest.mark.server
+def test_with_the_password_in_the_environment_it_reaches_the_server(
+    notebook: Any, tmp_path: Path
+) -> None:
+    run(notebook, "@huey.task()\ndef work(): return 1")
+    server = RedisServer("--requirepass", "hunter2")
+    try:
+        url = f"unix://:hunter2@{server.socket}"
+        to_file(notebook, tmp_path / "tasks.py", url=url)
+        call = "import tasks; tasks.work(); print(tasks.huey.pending_count(), tasks.huey.name)"
+        said = in_a_clean_interpreter(tmp_path, call, environ={PASSWORD: "hunter2"})
+    finally:
+        server.end()
+
+    assert said == "1 tasks"
+    assert "hunter2" not in (tmp_path / "tasks.py").read_text()
 
 
 def test_its_queue_is_never_the_notebooks(notebook: Any) -> None:

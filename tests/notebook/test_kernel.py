@@ -84,7 +84,7 @@ def test_wait_raises_if_the_task_fails(run_notebook: Callable[..., Any]) -> None
 
 def test_wait_raises_if_the_task_is_cancelled(run_notebook: Callable[..., Any]) -> None:
     source = "from huey import CancelExecution\nraise CancelExecution('not today')"
-    with pytest.raises(CellExecutionError, match="the task failed"):
+    with pytest.raises(CellExecutionError, match="the task was cancelled"):
         run_notebook("%load_ext huey_jupyter", f"%%huey_task --wait\n{source}")
 
 

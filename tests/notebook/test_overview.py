@@ -59,6 +59,14 @@ def test_workers_have_a_lane_before_they_have_run_anything():
     ]
 
 
+def test_lanes_are_in_the_order_of_their_numbers():
+    board = Board()
+    for number in (10, 9, 1):
+        run(board, f"t{number}", 0, 5, worker=f"thread {number}")
+
+    assert list(lanes(board, 6)) == ["thread 1", "thread 9", "thread 10"]
+
+
 def test_what_runs_now_is_on_its_workers_lane():
     board = Board()
     run(board, "a", 0, None)
@@ -75,7 +83,7 @@ def test_what_runs_now_is_on_its_workers_lane():
 
 def test_each_try_is_a_run_of_its_own():
     board = Board()
-    run(board, "a", 0, 2, kind="error", retries=1)
+    run(board, "a", 0, 2, kind="error", retries=1, again=True)
     tell(board, "a", "retrying", 2, eta=NOON + 5, retries=1)
     tell(board, "a", "executing", 5, worker="thread 2", attempt=2)
     tell(board, "a", "complete", 7)
@@ -135,7 +143,7 @@ def test_the_schedule_is_told_soonest_first_with_the_retries_in_it():
     board = Board()
     tell(board, "late", "scheduled", 0, eta=NOON + 900)
     tell(board, "soon", "scheduled", 0, eta=NOON + 60)
-    run(board, "again", 0, 1, kind="error", retries=1)
+    run(board, "again", 0, 1, kind="error", retries=1, again=True)
     tell(board, "again", "retrying", 1, eta=NOON + 9, retries=1)
     seen = overview(board, Facts(NOON + 2))
 
@@ -181,7 +189,7 @@ def test_states_are_counted_also_of_cards_that_were_let_go_of():
 
 def test_by_state_every_card_is_in_one_place():
     board = Board()
-    run(board, "a", 0, 3, kind="error", retries=1)
+    run(board, "a", 0, 3, kind="error", retries=1, again=True)
     tell(board, "a", "retrying", 3, eta=NOON + 9, retries=1)
     run(board, "b", 0, 3)
     tell(board, "c", "enqueued", 0)

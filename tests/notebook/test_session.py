@@ -58,8 +58,10 @@ def test_what_a_task_prints_and_displays_is_on_its_card_alone(
         "display(HTML('<b>bold</b>'))"
     )
     with open_session() as session:
+        session.pause()  # or it might have printed before its card is shown
         result = session.run_cell(source)
         card = capsys.readouterr().out
+        session.resume()
         session.wait()
 
         text = session.describe(result)
@@ -303,7 +305,7 @@ def test_a_finished_task_is_not_cancelled_nor_revoked(session: Session) -> None:
 
 
 def test_an_unknown_task_is_named(session: Session) -> None:
-    with pytest.raises(LookupError, match="no task with an id that begins with 'zz'"):
+    with pytest.raises(LookupError, match="no task has that name, or an id that begins with 'zz'"):
         session.cancel("zz")
 
 

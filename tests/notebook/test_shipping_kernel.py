@@ -87,13 +87,15 @@ def test_functions_of_a_kernel_run_elsewhere(
             HEAD.format(url=url),
             FUNCTIONS,
             CALLS,
-            "import huey_jupyter.cells as c\nip = get_ipython()\n"
-            "snapshot = c.Snapshot(ip.user_ns)\n"
-            "sent = c.send_cell(huey.courier, ip, 'made = helper(Point(1.0))\\nmade.x', '', "
-            "ip.user_ns)\n"
-            "r = huey.enqueue(huey.sent_cell.s(sent, 'cell', 0))\n"
+            "from huey_jupyter.cells import Snapshot, compile_cell\n"
+            "from huey_jupyter.work import Work, take_made\n"
+            "ip = get_ipython()\n"
+            "cell = compile_cell(ip, 'made = helper(Point(1.0))\\nmade.x')\n"
+            "snapshot = Snapshot(ip.user_ns)\n"
+            "work = Work(cell, snapshot, huey.courier)\n"
+            "r = huey.enqueue(huey.cell.s(work, 'cell', 0))\n"
             "print(value(r))\n"
-            "snapshot.receive(c.take_made(huey.courier, r.id))\n"
+            "snapshot.receive(take_made(huey.courier, r.id))\n"
             "print(snapshot.bring_back(None, {}), type(made) is Point)\n"
             "huey.storage.close()",
         )

@@ -490,7 +490,7 @@ except KeyboardInterrupt:
 @pytest.fixture
 def kernel(notebook):
     """Start a program that has workers outside; give it, their id, their log and a task's id."""
-    started, pids = [], []
+    started, pids, logs = [], [], []
 
     def kernel(kind="process", *detach):
         path = os.pathsep.join(p for p in sys.path if p)
@@ -501,6 +501,7 @@ def kernel(notebook):
         started.append(context)
         pid, log, task_id = child.hear().split()
         pids.extend([int(pid), *descendants(int(pid))])
+        logs.append(Path(log))
         has_begun(notebook, "task")
         return child, int(pid), Path(log), task_id
 
@@ -510,6 +511,8 @@ def kernel(notebook):
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+    for log in logs:
+        log.unlink(missing_ok=True)
 
 
 @both

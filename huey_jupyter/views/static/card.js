@@ -31,7 +31,7 @@ function hubOf(model) {
 }
 
 function render({ model, el }) {
-  const live = mount(el, (message) => model.send(message));
+  const live = mount(el, model.get("hub"), (message) => model.send(message));
   const update = () => live.show(model.get("html"), model.get("pictures"));
   model.on("change:html", update);
   update();

@@ -43,6 +43,8 @@ function initialize({ model }) {
   const hear = (message) => {
     for (const [verb, task] of message.heard ?? []) heard(verb, task);
     for (const [name, news] of Object.entries(message.cards ?? {})) take(name, news);
+    if (message.expects) void askForNotices();
+    for (const text of message.notify ?? []) notify(text);
     if (!message.offers) return;
     for (const [task, row] of Object.entries(message.offers)) {
       if (row.length) offers[task] = row;
@@ -58,7 +60,8 @@ function initialize({ model }) {
     for (const element of finished(card.key)) {
       if (Number(element.dataset.run ?? 0) >= card.run) continue; // it is newer than what it tells
       if (!mounted.has(element)) {
-        mounted.set(element, mount(element.parentElement, (message) => model.send(message)));
+        const send = (message) => model.send(message);
+        mounted.set(element, mount(element.parentElement, model.get("name"), send));
         element.hidden = true;
         element.style.display = "none";
       }
@@ -78,7 +81,9 @@ function initialize({ model }) {
       const wanted = living && !mounted.has(element) ? (offers[element.dataset.task] ?? []) : [];
       offer(element, wanted, own, (message) => model.send(message));
     }
-    if (!living) for (const { root } of mounted.values()) root.querySelector(".hj-acts")?.remove();
+    for (const root of document.querySelectorAll(".hj-root")) {
+      if (root.dataset.hub === model.get("name")) leave(root, !living);
+    }
   };
   let timer = null;
   const sweepSoon = () => {
@@ -144,6 +149,52 @@ function patch(pieces, changes) {
 // Keep the pictures that the HTML still names.
 function named(pictures, html) {
   return Object.fromEntries(Object.entries(pictures).filter(([key]) => html.includes(key)));
+}
+
+// --- notices: by the system if the page may, else in the title until the reader is back ---
+
+const BACK = ["focus", "pointermove", "keydown"];
+
+async function askForNotices() {
+  if (globalThis.Notification?.permission !== "default") return;
+  try {
+    await Notification.requestPermission();
+  } catch {
+    // a browser may want a click for that: the title will do
+  }
+}
+
+function notify(text) {
+  try {
+    if (globalThis.Notification?.permission !== "granted") throw new Error("may not");
+    const notice = new Notification(text, { tag: text });
+    notice.onclick = () => window.focus();
+  } catch {
+    flash(text); // some browsers show notices to no page
+  }
+}
+
+function flash(text) {
+  page.notice = text;
+  if (page.flashing) return;
+  let title = document.title;
+  const blink = () => {
+    if (document.title === page.notice) {
+      document.title = title;
+    } else {
+      title = document.title;
+      document.title = page.notice;
+    }
+  };
+  const calm = () => {
+    clearInterval(page.flashing);
+    page.flashing = null;
+    if (document.title === page.notice) document.title = title;
+    for (const sign of BACK) window.removeEventListener(sign, calm, true);
+  };
+  page.flashing = setInterval(blink, 1000);
+  blink();
+  for (const sign of BACK) window.addEventListener(sign, calm, true);
 }
 
 // --- buttons on plain HTML ---

@@ -19,10 +19,11 @@ function hubNamed(name) {
 
 const PATIENCE = 1000; // milliseconds until a button says why nothing happens
 
-// Put a live card into an element; `send` takes clicks to Python.
-function mount(parent, send) {
+// Put a live card into an element; `hub` is the name of its hub, `send` takes clicks to Python.
+function mount(parent, hub, send) {
   const root = document.createElement("div");
   root.className = "hj-root";
+  root.dataset.hub = hub;
   root.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take Enter and the arrow keys
   parent.append(root);
 
@@ -45,6 +46,7 @@ function mount(parent, send) {
       root.firstElementChild?.focus({ preventScroll: true });
     }
     tick(root);
+    sayLeft(root);
     for (const grid of root.querySelectorAll("[data-squares]")) drawSquares(grid);
     showPicked(root);
   };
@@ -159,6 +161,7 @@ function morphChildren(have, want) {
   let cursor = have.firstChild;
   for (const next of [...want.childNodes]) {
     const old = keyed.get(next.dataset?.key);
+    keyed.delete(next.dataset?.key); // whatever else has the same key is new
     if (old) while (cursor !== old && cursor && !wanted.has(cursor.dataset?.key)) cursor = drop(cursor);
     const match = old ?? cursor;
     if (!match || !alike(match, next)) {
@@ -193,9 +196,29 @@ function atBottom(log) {
   return log.scrollHeight - log.scrollTop - log.clientHeight < 8;
 }
 
+// --- a card whose kernel is gone says so: its clocks stand still, and it has no buttons ---
+
+function leave(root, isGone) {
+  if (isGone === "left" in root.dataset) return;
+  if (isGone) root.dataset.left = "the kernel is gone: this is what it told last";
+  else delete root.dataset.left;
+  sayLeft(root);
+}
+
+function sayLeft(root) {
+  const card = root.querySelector(".hj");
+  card?.querySelector(":scope > .hj-left")?.remove();
+  if (!card || !("left" in root.dataset)) return;
+  const line = document.createElement("div");
+  line.className = "hj-band hj-more hj-left";
+  line.textContent = root.dataset.left;
+  card.append(line);
+}
+
 // --- clocks ---
 
 function tick(root) {
+  if ("left" in root.dataset) return;
   const now = Date.now() / 1000;
   for (const time of root.querySelectorAll("time")) {
     const { since, until } = time.dataset;
