@@ -11,6 +11,7 @@ from huey.storage import Batch
 from huey_jupyter.backends import MEMORY, parse_url
 from huey_jupyter.cards import Card, State
 from huey_jupyter.remembered import Remembered
+from huey_jupyter.views.words import plural
 
 if TYPE_CHECKING:
     from huey_jupyter.session import Session
@@ -85,8 +86,8 @@ class Places:
         running = sum(card.state in going_on for card in self.session.tasks())
         if running and not said:
             raise ConfigurationError(
-                f"{running} tasks are running: wait for them, or say --move (they end first, "
-                f"what waits comes along) or --leave"
+                f"{plural(running, 'task')} still running: wait, or say --move (what runs ends "
+                f"first, what waits comes along) or --leave"
             )
         if self.session.workers.kind != "process":
             return

@@ -37,6 +37,9 @@ from huey_jupyter.workers import Threads
 
 logger = logging.getLogger("huey.jupyter")
 
+EXECUTOR_LOG: Final = logging.getLogger("huey.executor")
+TOLD_ON_CARDS: Final = logging.CRITICAL + 1  # what the executor logs is on the cards
+
 WORKERS: Final = 2
 # A wait in the foreground looks this often (seconds), so that an interrupt reaches it.
 TICK: Final = 0.05
@@ -84,6 +87,7 @@ class Session:
         self.pulse = hints.Pulse(self._refresh_hints)
         self.reprs = Reprs(ip, self.show, self.describe)
         self._storyteller = Storyteller(ip)
+        self._log_level: int | None = None
         self.lesson = Lesson(self.huey)
         self.places = Places(self)
         self.reruns = Reruns(self)
@@ -94,6 +98,8 @@ class Session:
     def open(self) -> None:
         """Start the workers and begin to show what they do."""
         self.capture.start()
+        self._log_level = EXECUTOR_LOG.level
+        EXECUTOR_LOG.setLevel(TOLD_ON_CARDS)
         self.reprs.start()
         self.huey.post_execute("huey_jupyter")(self._storyteller)
         self.ip.events.register("pre_run_cell", self._before_cell)
@@ -125,6 +131,8 @@ class Session:
         self.ip.events.unregister("pre_run_cell", self._before_cell)
         self.huey.unregister_post_execute("huey_jupyter")
         self.reprs.stop()
+        if self._log_level is not None and EXECUTOR_LOG.level == TOLD_ON_CARDS:
+            EXECUTOR_LOG.setLevel(self._log_level)  # nobody has set another one meanwhile
         self.capture.stop()
 
     # -- handing over -----------------------------------------------------------------------------
@@ -515,7 +523,10 @@ class Session:
         """Return a result's card, also if its events are not kept any more."""
         self.control.remember(result)
         card = self.board.cards.get(result.id) or self._recall(result)
-        known = result.task.describe()
+        known, eta = result.task.describe(), result.task.eta
+        if card.state is State.queued and eta is not None:  # no worker has scheduled it yet
+            when = self.huey.timestamp(eta)
+            self.board.fold({"kind": "scheduled", "task": card.id, "at": time.time(), "eta": when})
         card.name = card.name or result.task.name
         card.args = card.args or known.get("args", "")
         card.label = card.label or known.get("label", "")

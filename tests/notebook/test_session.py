@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import re
 import signal
 import sys
@@ -396,3 +397,25 @@ def test_display_in_the_foreground_still_displays(
         display("shown")
 
         assert "shown" in capsys.readouterr().out
+
+
+def test_what_cards_tell_is_not_logged_too(
+    open_session: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = logging.getLogger("huey.executor")
+    before = log.level
+    with open_session() as session:
+        logging.basicConfig(level="INFO", force=True, stream=sys.stderr)
+        session.run_cell("1 / 0")
+        session.wait()
+    logging.basicConfig(handlers=[logging.NullHandler()], force=True)
+
+    assert "huey.executor" not in capsys.readouterr().err
+    assert log.level == before
+
+
+def test_the_first_card_of_a_later_task_says_when(session: Session, capsys: Any) -> None:
+    session.pause()
+    session.run_cell("1", delay=3600)
+
+    assert "scheduled" in capsys.readouterr().out
