@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from huey_jupyter.export import url_of
-from huey_jupyter.module_huey import without_password
+from huey_jupyter.export.module_huey import without_password
 
 DISTRIBUTIONS: Final = (
     *("anywidget", "cloudpickle", "huey", "huey-jupyter", "ipykernel", "ipython", "ipywidgets"),

@@ -17,7 +17,7 @@ from typing import Any
 
 from huey.exceptions import ConfigurationError
 from huey_jupyter.backends import NotebookHuey
-from huey_jupyter.envelope import PYTHON
+from huey_jupyter.shipping.envelope import PYTHON
 from huey_jupyter.tied import Order
 from huey_jupyter.timetable import Timetable
 

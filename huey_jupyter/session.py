@@ -19,12 +19,12 @@ from huey_jupyter.capture import Capture
 from huey_jupyter.cards import Board, Card, Changes, State
 from huey_jupyter.control import Control, Errands
 from huey_jupyter.display import Displays
+from huey_jupyter.display.outputs import DashboardView
 from huey_jupyter.export import export
 from huey_jupyter.handing import Handing, Source
 from huey_jupyter.lag import Heartbeat
 from huey_jupyter.leftovers import sweep
 from huey_jupyter.lesson import Lesson
-from huey_jupyter.outputs import DashboardView
 from huey_jupyter.outside import Outside
 from huey_jupyter.overview import Facts, Overview, overview
 from huey_jupyter.places import Places

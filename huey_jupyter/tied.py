@@ -17,7 +17,7 @@ from huey.drivers.noted import Noted
 from huey.exceptions import ConfigurationError, HueyException
 from huey.executor import one_line
 from huey_jupyter.backends import NotebookHuey
-from huey_jupyter.envelope import PYTHON
+from huey_jupyter.shipping.envelope import PYTHON
 from huey_jupyter.worker import furnished, open_huey
 
 logger = logging.getLogger("huey.consumer")

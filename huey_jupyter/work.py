@@ -17,7 +17,6 @@ from typing import Any, Final, NamedTuple
 from huey import Huey
 from huey.constants import EmptyData
 from huey.tasks import Task, TaskWrapper, current_task
-from huey_jupyter.baggage import LARGE, CannotTravel, inspect_code
 from huey_jupyter.cells import (
     LEAVING,
     Brought,
@@ -29,8 +28,9 @@ from huey_jupyter.cells import (
     compile_tree,
     leave,
 )
-from huey_jupyter.needs import needed_names
 from huey_jupyter.shipping import Courier
+from huey_jupyter.shipping.baggage import LARGE, CannotTravel, inspect_code
+from huey_jupyter.shipping.needs import needed_names
 
 MADE: Final = "made:"  # before the keys of what cells have made in other processes
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})

@@ -9,7 +9,7 @@ from typing import Any
 from huey.exceptions import ConfigurationError
 from huey_jupyter.backends import NotebookHuey
 from huey_jupyter.capture import Capture
-from huey_jupyter.descriptors import Descriptors
+from huey_jupyter.capture.descriptors import Descriptors
 from huey_jupyter.reprs import Storyteller
 
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 WORKER = """
 import sys
-from huey_jupyter import envelope
+from huey_jupyter.shipping import envelope
 name, url, kind, python = sys.argv[1:]
 envelope.PYTHON = python or envelope.PYTHON
 from huey_jupyter.backends import NotebookHuey

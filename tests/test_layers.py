@@ -36,11 +36,11 @@ NOTEBOOK = """
     group runs
     cards
     overview
-    replaced arrivals pipes streams forks offspring figures bars capture descriptors
+    capture.*
     views.*
-    reprs budget notices outputs publisher display watch lag
-    envelope baggage needs pickles shipping cells work moving leftovers
-    sources plain portable belongings imports module_huey export
+    reprs display.* watch lag
+    shipping.* cells work moving leftovers
+    export.*
     backends
     worker tied timetable workers outside
     options settings handing control hints remembered places reruns machine doctor
@@ -269,7 +269,7 @@ def test_a_right_import_is_left_alone(case):
 def test_a_kernel_is_found_behind_other_modules():
     sources = {
         "huey_jupyter/cards.py": "import IPython",
-        "huey_jupyter/capture.py": "from huey_jupyter import cards",
+        "huey_jupyter/capture/__init__.py": "from huey_jupyter import cards",
         "huey_jupyter/views/card.py": "from huey_jupyter.capture import lines",
     }
 

@@ -20,8 +20,8 @@ from waiting import PATIENCE
 
 from huey import SqliteHuey
 from huey_jupyter.capture import Capture
+from huey_jupyter.capture.descriptors import Descriptors
 from huey_jupyter.cards import Board, Card
-from huey_jupyter.descriptors import Descriptors
 from huey_jupyter.log import Rich
 
 pytestmark = pytest.mark.slow

@@ -19,8 +19,8 @@ from waiting import PATIENCE, eventually
 import huey as engine
 from huey import MemoryHuey, RedisHuey
 from huey_jupyter.export import CannotExport, Exported, Module, export, export_module, url_of
-from huey_jupyter.module_huey import PASSWORD, huey_statement, without_password
-from huey_jupyter.sources import history
+from huey_jupyter.export.module_huey import PASSWORD, huey_statement, without_password
+from huey_jupyter.export.sources import history
 
 ROOT = Path(engine.__file__).parents[1]
 TUTORIAL = Path(__file__).parents[2] / "notebooks" / "01_first_task.ipynb"

@@ -14,7 +14,7 @@ from waiting import eventually
 
 from huey_jupyter import Session
 from huey_jupyter.cards import Board
-from huey_jupyter.notices import Notices
+from huey_jupyter.display.notices import Notices
 
 
 def notices_of(board: Board) -> tuple[Notices, list[str]]:

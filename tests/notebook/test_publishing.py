@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huey_jupyter.budget import BYTES, LONGEST, MESSAGES, SHARE, Budget
+from huey_jupyter.display.budget import BYTES, LONGEST, MESSAGES, SHARE, Budget
 from huey_jupyter.views.deltas import cut, delta
 from huey_jupyter.views.widget import CardWidget, HubWidget, size_of
 

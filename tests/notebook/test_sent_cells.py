@@ -13,10 +13,9 @@ from notebook_worker import worker_for
 from waiting import PATIENCE
 
 from huey.exceptions import TaskException
-from huey_jupyter import envelope
 from huey_jupyter.backends import NotebookHuey
 from huey_jupyter.cells import Snapshot, compile_cell
-from huey_jupyter.shipping import CannotTravel
+from huey_jupyter.shipping import CannotTravel, envelope
 from huey_jupyter.work import Work, take_made
 
 SHELL = """

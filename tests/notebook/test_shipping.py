@@ -15,8 +15,7 @@ from waiting import PATIENCE, eventually
 
 from huey import chord, group
 from huey.exceptions import ConfigurationError, TaskException
-from huey_jupyter import envelope
-from huey_jupyter.shipping import CannotTravel, check_python, say_python
+from huey_jupyter.shipping import CannotTravel, check_python, envelope, say_python
 
 
 def value(result: Any) -> Any:

@@ -17,8 +17,8 @@ from waiting import PATIENCE, eventually
 
 from huey import MemoryHuey
 from huey.exceptions import ConfigurationError, TaskCanceled, TaskException
-from huey_jupyter import envelope
 from huey_jupyter.outside import Outside
+from huey_jupyter.shipping import envelope
 from huey_jupyter.workers import MOST_DEATHS, SWITCH_INTERVAL, Threads
 
 CELL = """

@@ -12,9 +12,9 @@ from typing import Any
 
 from huey.tasks import current_run
 from huey_jupyter.cards import Board, Changes
-from huey_jupyter.notices import Notices
-from huey_jupyter.outputs import CardView, Output, Verbs, View
-from huey_jupyter.publisher import AT_ONCE, PAUSE, Publisher
+from huey_jupyter.display.notices import Notices
+from huey_jupyter.display.outputs import CardView, Output, Verbs, View
+from huey_jupyter.display.publisher import AT_ONCE, PAUSE, Publisher
 from huey_jupyter.views.offers import DASHBOARD
 from huey_jupyter.views.widget import CardWidget, HubWidget, size_of
 

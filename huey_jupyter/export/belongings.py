@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from huey import Huey
 from huey.tasks import TaskWrapper
-from huey_jupyter.plain import UNKNOWN
-from huey_jupyter.portable import ELSE, fault, literal
-from huey_jupyter.sources import Definition, Statement, definition
+from huey_jupyter.export.plain import UNKNOWN
+from huey_jupyter.export.portable import ELSE, fault, literal
+from huey_jupyter.export.sources import Definition, Statement, definition
 
 # What IPython puts into the namespace; a module has none of it.
 NOTEBOOKS_OWN: Final = frozenset({"get_ipython", "In", "Out", "_", "__", "___", "_i", "_ih", "_oh"})

@@ -16,11 +16,11 @@ from IPython.core import display_functions
 from IPython.utils.capture import capture_output
 
 from huey.tasks import Run, current_run
-from huey_jupyter.bars import Bars
-from huey_jupyter.figures import Figures
-from huey_jupyter.offspring import Offspring
-from huey_jupyter.replaced import Replaced
-from huey_jupyter.streams import Streams, Which, refuse_input
+from huey_jupyter.capture.bars import Bars
+from huey_jupyter.capture.figures import Figures
+from huey_jupyter.capture.offspring import Offspring
+from huey_jupyter.capture.replaced import Replaced
+from huey_jupyter.capture.streams import Streams, Which, refuse_input
 
 
 class Capture:

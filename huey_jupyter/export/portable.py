@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from huey.tasks import TaskWrapper
-from huey_jupyter.plain import UNKNOWN, why_not
-from huey_jupyter.sources import Definition, Statement
+from huey_jupyter.export.plain import UNKNOWN, why_not
+from huey_jupyter.export.sources import Definition, Statement
 
 PASSWORD: Final = re.compile(r"//[^/\s:@]*:[^/\s@]+@")
 SECRET: Final = re.compile(r"(?i)passw|secret|api_?key")

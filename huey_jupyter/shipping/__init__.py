@@ -25,8 +25,8 @@ from huey.exceptions import ConfigurationError, UnreadableMessage
 from huey.registry import Message, Registry
 from huey.serializer import Serializer
 from huey.tasks import Task, TaskWrapper
-from huey_jupyter import envelope
-from huey_jupyter.baggage import (
+from huey_jupyter.shipping import envelope
+from huey_jupyter.shipping.baggage import (
     LARGE,
     CannotTravel,
     Report,
@@ -35,7 +35,7 @@ from huey_jupyter.baggage import (
     inspect_function,
     is_by_value,
 )
-from huey_jupyter.pickles import Files, Shipped, dump, load, show_sources, sources_of
+from huey_jupyter.shipping.pickles import Files, Shipped, dump, load, show_sources, sources_of
 
 __all__ = ["ByValue", "CannotTravel", "Courier", "Report", "check_python", "say_python"]
 

@@ -14,10 +14,17 @@ from typing import Any, Final, NamedTuple
 from huey import Huey
 from huey.exceptions import ConfigurationError
 from huey.storage import FileStorage, MemoryStorage, SqliteStorage
-from huey_jupyter.belongings import Belongings
-from huey_jupyter.imports import import_lines
-from huey_jupyter.module_huey import huey_statement
-from huey_jupyter.sources import TASK_MAGICS, Definition, Source, Statement, history, statements
+from huey_jupyter.export.belongings import Belongings
+from huey_jupyter.export.imports import import_lines
+from huey_jupyter.export.module_huey import huey_statement
+from huey_jupyter.export.sources import (
+    TASK_MAGICS,
+    Definition,
+    Source,
+    Statement,
+    history,
+    statements,
+)
 
 MARK: Final = "# Made by %huey export"
 FIRST_LINE: Final = re.compile(re.escape(MARK) + r" \((\w+)\)[^\n]*\n")

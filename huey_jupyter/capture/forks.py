@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 from huey.tasks import Run
-from huey_jupyter.pipes import Pipes, Records
-from huey_jupyter.streams import Which
+from huey_jupyter.capture.pipes import Pipes, Records
+from huey_jupyter.capture.streams import Which
 
 
 class Forks:

@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from huey.tasks import Run, running
-from huey_jupyter.forks import Forks
-from huey_jupyter.pipes import Pipe, Pipes, outside
-from huey_jupyter.replaced import Replaced
-from huey_jupyter.streams import Router, Which
+from huey_jupyter.capture.forks import Forks
+from huey_jupyter.capture.pipes import Pipe, Pipes, outside
+from huey_jupyter.capture.replaced import Replaced
+from huey_jupyter.capture.streams import Router, Which
 
 _OWN = ("huey", "huey_jupyter")
 

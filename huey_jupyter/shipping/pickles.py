@@ -18,7 +18,7 @@ import cloudpickle
 from huey import Huey
 from huey.exceptions import ConfigurationError
 from huey.tasks import Task, TaskWrapper
-from huey_jupyter.baggage import describe, is_by_value
+from huey_jupyter.shipping.baggage import describe, is_by_value
 
 Files = dict[str, None]
 """Names of files, in order and each once."""

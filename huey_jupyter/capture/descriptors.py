@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from huey.tasks import Run, Task, current_run
-from huey_jupyter.pipes import Pipe, Pipes
+from huey_jupyter.capture.pipes import Pipe, Pipes
 
 if TYPE_CHECKING:
     from huey import Huey

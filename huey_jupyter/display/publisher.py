@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from huey_jupyter.budget import MESSAGES, Budget
-from huey_jupyter.outputs import CardView, Output
+from huey_jupyter.display.budget import MESSAGES, Budget
+from huey_jupyter.display.outputs import CardView, Output
 from huey_jupyter.views.offers import Offers
 from huey_jupyter.views.widget import CardWidget, HubWidget, size_of
 

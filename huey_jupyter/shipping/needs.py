@@ -7,7 +7,7 @@ import dis
 from collections.abc import Sequence
 from types import CodeType
 
-from huey_jupyter.baggage import lines_of
+from huey_jupyter.shipping.baggage import lines_of
 
 
 def needed_names(tree: ast.Module) -> set[str]:

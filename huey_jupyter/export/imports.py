@@ -6,8 +6,8 @@ import ast
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
-from huey_jupyter.belongings import Belongings
-from huey_jupyter.sources import Statement
+from huey_jupyter.export.belongings import Belongings
+from huey_jupyter.export.sources import Statement
 
 
 def import_lines(needs: Belongings, known: Sequence[Statement], more: Iterable[str]) -> str:

@@ -12,9 +12,9 @@ from typing import Any
 from IPython.display import display
 
 from huey.tasks import Run
-from huey_jupyter.arrivals import Arrivals
-from huey_jupyter.replaced import Replaced
-from huey_jupyter.streams import Which
+from huey_jupyter.capture.arrivals import Arrivals
+from huey_jupyter.capture.replaced import Replaced
+from huey_jupyter.capture.streams import Which
 
 PNG = "image/png"
 

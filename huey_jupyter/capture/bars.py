@@ -7,9 +7,9 @@ from types import ModuleType
 from typing import Any
 
 from huey.contrib import tqdm as ours
-from huey_jupyter.arrivals import Arrivals
-from huey_jupyter.replaced import Replaced
-from huey_jupyter.streams import Which
+from huey_jupyter.capture.arrivals import Arrivals
+from huey_jupyter.capture.replaced import Replaced
+from huey_jupyter.capture.streams import Which
 
 
 class Bars:
