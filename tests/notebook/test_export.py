@@ -269,7 +269,7 @@ MADE = {
         "x = 1\nglobals()['x'] = 5",
         "it is 5 now, and In[1], line 1 says otherwise",
     ),
-    "a method that asks the disk": ("from pathlib import Path\nx = Path('.').exists()", "a call of `Path"),
+    "a method that writes": ("from pathlib import Path\nx = Path('x').touch()", "a call of `Path"),
     "nobody": ("globals()['x'] = []", "no cell that has run binds it"),
     "a cell that did not run": ("pass", "it is not defined just now; run the cell that defines it"),
     "IPython": ("x = get_ipython()", "comes from a magic"),
@@ -280,7 +280,10 @@ MADE = {
 
 
 @pytest.mark.parametrize("case", MADE)
-def test_a_name_that_cannot_go_along_is_named_with_its_cure(write: Write, case: str) -> None:
+def test_a_name_that_cannot_go_along_is_named_with_its_cure(
+    write: Write, case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # one of the cells writes a file
     cell, expected = MADE[case]
     said = problems(write, cell, "@huey.task()\ndef work():\n    return x")
 
