@@ -524,8 +524,8 @@ class Session:
         self.control.remember(result)
         card = self.board.cards.get(result.id) or self._recall(result)
         known, eta = result.task.describe(), result.task.eta
-        if card.state is State.queued and eta is not None:  # no worker has scheduled it yet
-            when = self.huey.timestamp(eta)
+        when = 0.0 if eta is None else self.huey.timestamp(eta)
+        if card.state is State.queued and when > time.time():  # no worker has scheduled it yet
             self.board.fold({"kind": "scheduled", "task": card.id, "at": time.time(), "eta": when})
         card.name = card.name or result.task.name
         card.args = card.args or known.get("args", "")
