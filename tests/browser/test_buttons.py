@@ -98,7 +98,6 @@ def test_what_waits_can_be_hurried_given_up_and_run_again(notebook):
     assert "run 1" not in saved_text(notebook, 4)
 
 
-@ONLY_LAB
 def test_what_failed_passes_in_its_place_when_it_is_tried_again(notebook):
     divide, halve = DIVIDE.format(gate=notebook.gate), HALVE.format(gate=notebook.gate)
     notebook.open([PREPARE, divide, halve, GROUP, "divisor = 2"])
