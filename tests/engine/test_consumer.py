@@ -108,13 +108,13 @@ def test_options_that_cannot_work_are_refused(huey, options, complaint):
 
 def test_a_storage_that_cannot_be_used_is_said_at_the_start(tmp_path):
     huey = SqliteHuey("test", filename=tmp_path / "missing" / "huey.db")
-    consumer = huey.create_consumer()
+    consumer, before = huey.create_consumer(), huey_threads()
 
     with pytest.raises(ConfigurationError, match="the folder exists"):
         consumer.start()
 
     assert not consumer.running
-    assert huey_threads() == []
+    assert huey_threads() == before
 
 
 def test_workers_run_tasks_side_by_side(huey):

@@ -35,6 +35,7 @@ def stubborn(name):
 def hold_the_interpreter(name):
     import re
     touch(name)
+    time.sleep(0.3)  # while this process writes what it has to tell
     re.match("(a+)+b", "a" * 60)
 
 @huey.task(at_most_once=True)

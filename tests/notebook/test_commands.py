@@ -17,11 +17,13 @@ from huey import SqliteHuey
 from huey_jupyter import Session, commands
 from huey_jupyter.backends import NotebookHuey
 from huey_jupyter.cards import State
+from huey_jupyter.remembered import Remembered, notebook_name
 
 
 @pytest.fixture
 def loaded(ip: Any) -> Iterator[Any]:
     """A shell in which the extension is loaded."""
+    Remembered(ip, notebook_name()).remember("")  # what other tests have used
     with capture_output():
         ip.run_line_magic("load_ext", "huey_jupyter")
         try:

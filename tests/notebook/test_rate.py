@@ -165,7 +165,7 @@ def test_nothing_is_sent_when_nothing_is_shown_or_nothing_changes(kernel: Kernel
 
 VIEW = """\
 class Clock:
-    terminal = False
+    terminal = gone = False
     def html(self, *, live):
         return f"<div class='hj'>{time.monotonic()}</div>"
     def text(self):

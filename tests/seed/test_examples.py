@@ -307,7 +307,7 @@ def test_a_change_of_mind_keeps_a_scheduled_task_from_running(huey, add):
 def test_two_reports_are_never_generated_at_once(huey, value):
     running, most = [], []
 
-    @huey.task(retries=100, retry_delay=0)
+    @huey.task(retries=10_000, retry_delay=0)
     @huey.lock_task("reports-lock")
     def generate_report():
         running.append(1)
@@ -315,7 +315,7 @@ def test_two_reports_are_never_generated_at_once(huey, value):
         time.sleep(0.002)
         running.pop()
 
-    @huey.task(retries=100, retry_delay=0)
+    @huey.task(retries=10_000, retry_delay=0)
     def backup():
         with huey.lock_task("reports-lock"):
             running.append(1)
