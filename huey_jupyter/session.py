@@ -134,6 +134,9 @@ class Session:
         if self._log_level is not None and EXECUTOR_LOG.level == TOLD_ON_CARDS:
             EXECUTOR_LOG.setLevel(self._log_level)  # nobody has set another one meanwhile
         self.capture.stop()
+        if self.huey.durable and not self.huey.is_borrowed:
+            with self._past_outages():
+                self.huey.storage.close()  # it opens again for whoever reads a result still
 
     # -- handing over -----------------------------------------------------------------------------
 

@@ -279,14 +279,16 @@ def test_another_kind_of_error_in_the_same_outage_is_logged_too(caplog):
 def test_a_storage_that_cannot_be_used_stops_the_consumer(caplog):
     huey = Huey(storage_class=Broken)
     huey.storage.error = StorageError("queue.db is damaged: restore it from a copy")
-    consumer = huey.create_consumer(workers=2)
+    consumer, before = huey.create_consumer(workers=2), {*threading.enumerate()}
     consumer.start()
     eventually(lambda: not consumer.running)
 
     assert str(consumer.failure) == "queue.db is damaged: restore it from a copy"
     assert caplog.text.count("damaged") == 1
     assert "Traceback" not in caplog.text
-    eventually(lambda: not [t for t in threading.enumerate() if t.name.startswith("huey")])
+    eventually(
+        lambda: not [t for t in {*threading.enumerate()} - before if t.name.startswith("huey")]
+    )
 
 
 DAMAGE = """
