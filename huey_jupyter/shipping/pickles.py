@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
-from types import FunctionType, MethodType
+from types import CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple, Protocol
 from weakref import WeakSet
 
@@ -98,6 +98,9 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if isinstance(obj, FunctionType):
             if self._files is not None:
                 self._files[obj.__code__.co_filename] = None
+        elif isinstance(obj, CodeType):
+            # cloudpickle from 3.1.3 on forgets the file, by whose name a traceback finds its lines
+            return _code_of, (obj.co_filename, *self.dispatch_table[CodeType](obj))
         elif isinstance(obj, TaskWrapper):
             if obj.huey is self._post.huey and is_by_value(obj.func):
                 return self._reduce(obj)
@@ -143,6 +146,10 @@ def _set_class(fill: Callable[..., Any], kind: type, state: Any) -> Any:
         return kind
     _come.add(kind)
     return fill(kind, state)
+
+
+def _code_of(filename: str, make: Callable[..., CodeType], parts: tuple[Any, ...]) -> CodeType:
+    return make(*parts).replace(co_filename=filename)
 
 
 def _this_huey() -> Huey:
