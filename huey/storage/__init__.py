@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from huey.storage.base import Aside, BaseStorage, Batch, Claim, Join
+from huey.storage.base import Aside, BaseStorage, Batch, Claim, Found, Join
 from huey.storage.blackhole import BlackHoleStorage
 from huey.storage.file import FileStorage
 from huey.storage.memory import MemoryStorage
@@ -23,6 +23,7 @@ __all__ = [
     "BlackHoleStorage",
     "Claim",
     "FileStorage",
+    "Found",
     "Join",
     "MemoryStorage",
     "PriorityRedisExpireStorage",

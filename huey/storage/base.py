@@ -94,6 +94,17 @@ class Join(NamedTuple):
     priority: float | None = None
 
 
+class Found(NamedTuple):
+    """What there is of a task that may have ended.
+
+    :param value: its value, `EmptyData` if there is none.
+    :param ending: how it ended without one, None if unknown or not at all.
+    """
+
+    value: Any = EmptyData
+    ending: str | None = None
+
+
 class Batch(NamedTuple):
     """Things to write in one step: all of them or none, where the backend can.
 
@@ -347,6 +358,17 @@ class BaseStorage:
         self.write(batch)
         return True
 
+    def finish_and_claim(
+        self, slot: str, claim: Claim, batch: Batch = NOTHING
+    ) -> tuple[bool, Claim | None]:
+        """Do what `finish` does, and claim the next message along the way if that is for nothing.
+
+        :returns: what `finish` returns; the message, None if there is none or, as in the body
+            here, if that is left to `claim`. If this raises, neither was done, or a next `claim`
+            of the slot finds out what was.
+        """
+        return self.finish(slot, claim, batch), None
+
     def release(self, slot: str, claim: Claim) -> None:
         """Give a claim back: the message is the next one again, untouched.
 
@@ -454,6 +476,17 @@ class BaseStorage:
             self.put_ending(key, "taken")
         return value
 
+    def take_results(self, keys: Sequence[str]) -> list[Found]:
+        """Take the values of several keys, as `take_result` does, and tell how the others ended.
+
+        Each of them is one step; all of them are one trip where the backend can.
+        """
+        taken = ((key, self.take_result(key)) for key in keys)
+        return [
+            Found(value) if value is not EmptyData else Found(ending=self.peek_ending(key))
+            for key, value in taken
+        ]
+
     def waiting_for_result(
         self, key: str, backoff: float, max_delay: float
     ) -> AbstractContextManager[Waiter]:
@@ -463,6 +496,10 @@ class BaseStorage:
         :param max_delay: longest pause in seconds, likewise.
         """
         return nullcontext(_Pause(backoff, max_delay))
+
+    def peek_many(self, keys: Sequence[str]) -> list[Any]:
+        """Return what `peek_data` does for several keys, in one trip where the backend can."""
+        return [self.peek_data(key) for key in keys]
 
     # -- counters -----------------------------------------------------------------------------
 

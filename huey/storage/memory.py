@@ -7,7 +7,7 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -18,6 +18,7 @@ from huey.storage.base import (
     Batch,
     BatchStorage,
     Claim,
+    Found,
     Join,
     Seen,
     Tell,
@@ -124,6 +125,16 @@ class MemoryStorage(BatchStorage):
             self._apply(batch if ours else self._harmless(batch))
         self._ring(batch)
         return ours
+
+    def finish_and_claim(
+        self, slot: str, claim: Claim, batch: Batch = NOTHING
+    ) -> tuple[bool, Claim | None]:
+        with self._lock:
+            ours = self._claimed.pop((slot, claim.token), None) is not None
+            self._apply(batch if ours else self._harmless(batch))
+            following = self._take(slot)
+        self._ring(batch)
+        return ours, following
 
     def release(self, slot: str, claim: Claim) -> None:
         with self._lock:
@@ -237,6 +248,10 @@ class MemoryStorage(BatchStorage):
                 self._end(key, "taken")
         return value
 
+    def take_results(self, keys: Sequence[str]) -> list[Found]:
+        with self._lock:
+            return [self._found(key) for key in keys]
+
     def waiting_for_result(
         self, key: str, backoff: float, max_delay: float
     ) -> AbstractContextManager[Waiter]:
@@ -333,6 +348,13 @@ class MemoryStorage(BatchStorage):
             del self._endings[next(iter(self._endings))]
         self._endings[key] = ending
 
+    def _found(self, key: str) -> Found:
+        value = self._values.pop(key, EmptyData)
+        if value is EmptyData:
+            return Found(ending=self._endings.get(key))
+        self._end(key, "taken")
+        return Found(value)
+
     def _join(self, join: Join) -> None:
         parts = self._chords.setdefault(join.key, {})
         if join.part in parts:
@@ -365,13 +387,16 @@ class MemoryStorage(BatchStorage):
         self._queue.push(-(priority or 0), next(self._order), data)
 
     def _claim(self, slot: str) -> Claim | None:
-        if not self._queue:
+        if not self._queue:  # a look is cheaper than the lock
             return None
         with self._lock:
-            if not self._queue:
-                return None
-            queued = self._queue.pop()
-            self._claimed[slot, queued[1]] = queued
+            return self._take(slot)
+
+    def _take(self, slot: str) -> Claim | None:
+        if not self._queue:
+            return None
+        queued = self._queue.pop()
+        self._claimed[slot, queued[1]] = queued
         return Claim(queued[1], queued[2], priority=-queued[0])
 
     def _pop_due(self, now: float, limit: int | None) -> list[_Scheduled]:

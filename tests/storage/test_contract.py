@@ -9,7 +9,7 @@ import pytest
 from waiting import PATIENCE, at_once, started
 
 from huey.constants import EmptyData
-from huey.storage import Aside, Batch, Claim, Join
+from huey.storage import Aside, Batch, Claim, Found, Join
 
 KEPT = 10_000  # events
 LEEWAY = 500  # how many more may be there before a storage tidies up
@@ -428,6 +428,67 @@ def test_finishing_writes_all_that_follows(storage, at):
     assert storage.inflight() == 0
 
 
+def test_a_claim_may_come_with_the_acknowledgement_of_the_one_before(storage):
+    storage.write(Batch(enqueue=[(b"1", None), (b"2", None)]))
+    batch = Batch(results=[("k", b"v")], enqueue=[(b"3", None)])
+
+    ours, following = storage.finish_and_claim("a", storage.claim("a"), batch)
+    following = following or storage.claim("a")
+
+    assert ours
+    assert storage.peek_data("k") == b"v"
+    assert following.data == b"2"
+    assert (storage.enqueued_items(), storage.inflight()) == ([b"3"], 1)
+    assert storage.finish("a", following)
+
+
+def test_a_claim_that_comes_with_an_acknowledgement_is_given_back_as_any_other(storage):
+    storage.write(Batch(enqueue=[(b"1", None), (b"2", None), (b"3", None)]))
+
+    _, following = storage.finish_and_claim("a", storage.claim("a"))
+    storage.release("a", following or storage.claim("a"))
+
+    assert (storage.enqueued_items(), storage.inflight()) == ([b"2", b"3"], 0)
+
+
+def test_no_claim_comes_with_an_acknowledgement_when_the_queue_is_empty(storage):
+    storage.enqueue(b"1")
+
+    assert storage.finish_and_claim("a", storage.claim("a")) == (True, None)
+
+    assert storage.inflight() == 0
+
+
+def test_a_claim_comes_with_the_acknowledgement_of_a_lost_one_too(storage):
+    storage.write(Batch(enqueue=[(b"1", None)]))
+    late = storage.claim("late")
+    storage.release("late", late)
+
+    ours, following = storage.finish_and_claim("late", late, Batch(enqueue=[(b"2", None)]))
+    following = following or storage.claim("late")
+
+    assert not ours
+    assert following.data == b"1"
+    assert storage.enqueued_items() == []
+
+
+def test_each_message_is_claimed_once_by_workers_that_claim_along_the_way(storage):
+    storage.write(Batch(enqueue=[(b"%d" % n, None) for n in range(400)]))
+
+    def work(slot):
+        found, claim = [], claim_within(storage, slot)
+        while claim is not None:
+            found.append(claim.data)
+            _, following = storage.finish_and_claim(slot, claim)
+            claim = following or storage.claim(slot)
+        return found
+
+    taken = at_once(*[partial(work, f"{n}") for n in range(4)])
+
+    assert sorted(chain(*taken)) == sorted(b"%d" % n for n in range(400))
+    assert storage.inflight() == 0
+
+
 def test_a_lost_claim_is_finished_without_what_would_follow(storage, at):
     storage.enqueue(b"m")
     claim = storage.claim("a")
@@ -812,6 +873,38 @@ def test_a_taken_result_leaves_word_that_it_was_taken(storage):
 def test_a_result_that_is_not_there_is_not_taken(storage):
     assert storage.take_result("k") is EmptyData
     assert storage.peek_ending("k") is None
+
+
+def test_several_values_are_looked_at_in_one_call(storage):
+    storage.write(Batch(results=[("a", b"1"), ("b", b"2")]))
+
+    assert storage.peek_many(["b", "none", "a"]) == [b"2", EmptyData, b"1"]
+    assert storage.peek_many([]) == []
+    assert storage.peek_data("a") == b"1"
+
+
+def test_several_results_are_taken_in_one_call(storage):
+    storage.write(Batch(results=[("a", b"1"), ("b", b"2")], endings=[("c", "none")]))
+
+    assert storage.take_results(["b", "c", "open", "a"]) == [
+        Found(b"2"),
+        Found(ending="none"),
+        Found(),
+        Found(b"1"),
+    ]
+    assert storage.take_results([]) == []
+    if not storage.keeps_results:
+        assert storage.take_results(["a", "b"]) == [Found(ending="taken")] * 2
+
+
+def test_a_thousand_results_are_taken_once_by_several_threads(storage):
+    keys = [f"{n}" for n in range(1000)]
+    storage.write(Batch(results=[(key, key.encode()) for key in keys]))
+
+    taken = at_once(*[partial(storage.take_results, keys)] * 3)
+
+    values = [found.value for found in chain(*taken) if found.value is not EmptyData]
+    assert len(values) == (3000 if storage.keeps_results else 1000)
 
 
 # --- workers and what they hold --------------------------------------------------------------
