@@ -123,7 +123,7 @@ class Executor:
         except BaseException as error:  # unpickling may raise anything, SystemExit included
             self._set_aside(claim, error, host)
             return
-        if claim.deliveries and self.huey.heed_revocation(task, self._now()):
+        if claim.deliveries and self.huey.heed_revocation(task):
             self._end(task, "canceled", host)  # its worker died meanwhile, or was killed for that
         elif claim.deliveries >= (1 if self._at_most_once(task) else host.most_deliveries):
             self._give_up(task, claim, host)
@@ -161,11 +161,7 @@ class Executor:
         """
         host = host or Inline(self.huey)
         host.run = Run(task, host.name, self.huey.events.stir)  # now it can be cancelled
-        now = now or self._now()
-        # Compared in UTC: local time comes twice when clocks go back.
-        eta, expires, present = map(self._in_utc, (task.eta, task.expires_resolved, now))
-        revoked = (not eta or eta <= present) and self.huey.heed_revocation(task, now)
-        admission = admit(eta, expires, present, revoked)
+        admission = self._admit(task, now)
         if admission is Admission.RUN:
             return self.huey._execute(task, host)
         if admission is Admission.SCHEDULE and task.eta is not None:
@@ -173,6 +169,16 @@ class Executor:
         else:
             self._end(task, admission.value, host)
         return None
+
+    def _admit(self, task: Task[Any], now: datetime.datetime | None) -> Admission:
+        if task.eta is None and task.expires_resolved is None:  # most tasks care for no time
+            revoked = self.huey.heed_revocation(task, now)
+            return Admission.REVOKED if revoked else Admission.RUN
+        now = now or self._now()
+        # Compared in UTC: local time comes twice when clocks go back.
+        eta, expires, present = map(self._in_utc, (task.eta, task.expires_resolved, now))
+        revoked = (not eta or eta <= present) and self.huey.heed_revocation(task, now)
+        return admit(eta, expires, present, revoked)
 
     def _now(self) -> datetime.datetime:
         return from_timestamp(time.time(), utc=self.huey.utc)
@@ -187,8 +193,9 @@ class Executor:
         huey = self.huey
         run = host.run or Run(task, host.name, huey.events.stir)
         gone = self._gather(run)
-        facts = {"worker": host.name, "attempt": task.attempt, "retries": task.retries}
-        huey.events.note("executing", run, **facts)
+        if huey.events.enabled:
+            facts = {"worker": host.name, "attempt": task.attempt, "retries": task.retries}
+            huey.events.note("executing", run, **facts)
         logger.info("executing %s", task)
         huey.signals.send(S.SIGNAL_EXECUTING, task)
         token = running.set(run)
@@ -299,7 +306,7 @@ class Executor:
             tried, outcome = Tried(error=error), Outcome(Ending.ERROR)
             batch, after = self._follow_up(run.task, tried, outcome, duration)
         try:
-            host.finish(batch._replace(events=[*story, *batch.events]))
+            host.finish(batch._replace(events=[*story, *batch.events]) if story else batch)
         except Exception as error:  # what the storage does not take, perhaps it is too large
             if isinstance(error, StorageError) or self.huey.storage.is_outage(error):
                 raise

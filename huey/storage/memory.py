@@ -201,6 +201,11 @@ class MemoryStorage(BatchStorage):
         self._expire()
         return self._values.get(key, EmptyData)
 
+    def peek_many(self, keys: Sequence[str]) -> list[Any]:
+        self._expire()
+        values = self._values
+        return [values.get(key, EmptyData) for key in keys]
+
     def pop_data(self, key: str) -> Any:
         self._expire()
         return self._values.pop(key, EmptyData)
