@@ -58,11 +58,10 @@ class Revocations:
 
         :param now: by default the present.
         """
-        found = self.huey.storage.peek_many(keys)
-        return any(
-            data is not EmptyData and self._heed(key, data, now)
-            for key, data in zip(keys, found, strict=True)
-        )
+        for key, data in zip(keys, self.huey.storage.peek_many(keys), strict=True):
+            if data is not EmptyData and self._heed(key, data, now):
+                return True
+        return False
 
     def _heed(self, key: str, data: Any, now: datetime.datetime | None) -> bool:
         storage = self.huey.storage

@@ -451,7 +451,9 @@ class MemoryStorage(BatchStorage):
 
     def _ring(self, batch: Batch) -> None:
         """Wake those who wait for something in a batch that has just been written."""
-        for key, _ in (*batch.results, *batch.endings):
+        for key, _ in batch.results:
+            self._result_bell.ring(key)
+        for key, _ in batch.endings:
             self._result_bell.ring(key)
         if batch.enqueue or batch.joins:
             self._idle_bell.ring_some(_IDLE, len(batch.enqueue) + len(batch.joins))
