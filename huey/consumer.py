@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("huey.consumer")
 
-CLAIM_TIMEOUT = 1.0  # seconds that a worker waits for a message before it looks around
+CLAIM_TIMEOUT = 10.0  # seconds that a worker waits for a message before it looks around
 MOVE_AT_ONCE = 1000  # due messages moved to the queue in one step
 FINISH_PATIENCE = 60.0  # seconds that a result is kept while the storage cannot be written
 PAUSE = 0.05  # seconds between two looks whether a pause is over

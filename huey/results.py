@@ -260,14 +260,13 @@ class Result(Generic[R]):
     def _look_and_wait(
         self, seconds: float, backoff: float, max_delay: float, preserve: bool
     ) -> bool:
-        """Look, then wait for a ring if there was nothing; say whether there was something."""
+        """Look, then wait for a ring if there was nothing, and look; say whether there was."""
         (entered,) = self.waiters(backoff, max_delay)
         with entered as waiter:  # anew each time: a waiter is good for one ring
             if self._look_or_end(preserve):
                 return True
-            if seconds > 0:
-                waiter.wait(min(seconds, LOOK_AGAIN))
-        return False
+            rang = seconds > 0 and waiter.wait(min(seconds, LOOK_AGAIN))
+        return rang and self._look_or_end(preserve)
 
     def waiters(
         self, backoff: float = 1.15, max_delay: float = 1.0
