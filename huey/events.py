@@ -46,7 +46,7 @@ class EventLog:
         self.huey = huey
         self.enabled = enabled
         self._lock = threading.Lock()
-        self._stirred: dict[Run, None] = {}
+        self._stirred: dict[Run, bool] = {}  # whoever pops one writes its events
         # Put into by tasks, which may be interrupted anywhere: an Event could stay locked for ever.
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._resting = False  # whether `serve` waits for the bell
@@ -67,7 +67,7 @@ class EventLog:
     def stir(self, run: Run) -> None:
         """Take note that a running task has something to report."""
         if self.enabled:
-            self._stirred[run] = None
+            self._stirred[run] = True
             if self._resting:
                 self.wake()
 
@@ -75,18 +75,20 @@ class EventLog:
         """Take everything that a task, now over, has reported and that is not written yet."""
         if not self.enabled:
             return []
+        run.over = True
+        if self._stirred.pop(run, False) and not run.flushed:
+            return self._collect(run)  # as most are: no flush has had anything of it
         with self._lock:
-            run.over = True
-            self._stirred.pop(run, None)
             return self._collect(run)
 
     def flush(self) -> None:
         """Write what running tasks have reported."""
         with self._lock:  # while it is written too, or a task's end could overtake its progress
-            stirred = list(self._stirred)
-            for run in stirred:
-                self._stirred.pop(run, None)
-            events = [event for run in stirred for event in self._collect(run)]
+            events = []
+            for run in list(self._stirred):
+                if self._stirred.pop(run, False):
+                    run.flushed = True
+                    events += self._collect(run)
             if events:
                 self.huey.storage.append_events(events)
 

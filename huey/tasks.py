@@ -232,6 +232,7 @@ class Run:
         self.started = time.time()
         self.canceled = False
         self.over = False
+        self.flushed = False  # whether some of what it reported was written before its end
         self.held: dict[str, tuple[Any, str]] = {}  # locks that it has taken, see `huey.locks`
         self.at_end: list[Callable[[], None]] = []  # called by its worker before it is over
         self._wake = wake
