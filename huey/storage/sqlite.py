@@ -37,9 +37,13 @@ EVENTS_KEPT = 10_000
 ENDINGS_KEPT = 100_000
 _TRIM_EVERY = 500  # appended events or endings between two looks at how many there are
 
-# Woken by their doorbell, workers still look by themselves this often (seconds): producers that
-# know nothing of doorbells may write to the same file.
+# Woken by their doorbell, one idle worker of each process still looks by itself this often
+# (seconds): producers that know nothing of doorbells may write to the same file.
 _LOOK_AGAIN = 0.5
+
+# Of the write-ahead log (16 MB), which is flushed to the disk then: at a thousand, Sqlite's own
+# number, workers stand still for a third of the time while others keep the disk busy.
+_PAGES_BETWEEN_CHECKPOINTS = 4000
 
 # What Sqlite calls errors after which the file is lost, and those that may pass.
 _CORRUPT = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
@@ -169,10 +173,12 @@ class SqliteStorage(BatchStorage):
             return claim
         with self._idle_bell.waiting(_IDLE) as waiter:
             claim = self._claim_if_any(owner)
-            woken = claim is None and waiter.wait(min(timeout, _LOOK_AGAIN))
+            woken = claim is None and self._wait_for_message(waiter, timeout)
             claim = claim or self._claim_if_any(owner)
         if waiter.rung and not woken:  # that was for another message, so for another worker
             self._ring_idle(1)
+        elif claim is not None and not woken:  # nobody was rung for it, nor for more of them
+            self._idle_bell.ring_some(_IDLE)
         return claim
 
     def finish(self, slot: str, claim: Claim, batch: Batch = NOTHING) -> bool:
@@ -427,6 +433,7 @@ class SqliteStorage(BatchStorage):
         self._pid = os.getpid()
         self._appended = 0
         self._live_folder_made = False
+        self._lookout = threading.Lock()
         self._liveness: Liveness = Liveness(self.live_folder)
         self._idle_bell = Doorbell(self.live_folder, "idle")
         self._result_bell = Doorbell(self.live_folder, "result")
@@ -514,6 +521,7 @@ class SqliteStorage(BatchStorage):
     def _prepare(self, db: sqlite3.Connection) -> None:
         self._set_journal_mode(db)
         db.execute(f"PRAGMA synchronous = {'FULL' if self.fsync else 'NORMAL'}")
+        db.execute(f"PRAGMA wal_autocheckpoint = {_PAGES_BETWEEN_CHECKPOINTS}")
         db.execute(f"PRAGMA cache_size = {-1024 * int(self.cache_mb)}")
         autoincrement = "AUTOINCREMENT" if self.strict_fifo else ""
         db.execute("BEGIN IMMEDIATE")  # others may be opening the same new file
@@ -732,6 +740,15 @@ class SqliteStorage(BatchStorage):
     def _ring_result(self, key: str) -> None:
         self._result_bell.ring(key)
         self._result_bell.tell(key)
+
+    def _wait_for_message(self, waiter: Waiter, timeout: float) -> bool:
+        """Wait for a ring. One worker of a process looks out for messages without one."""
+        if not self._lookout.acquire(blocking=False):
+            return waiter.wait(min(timeout, 2 * _LOOK_AGAIN))  # the other one may get busy
+        try:
+            return waiter.wait(min(timeout, _LOOK_AGAIN))
+        finally:
+            self._lookout.release()
 
     def _ring_idle(self, count: int) -> None:
         """Wake as many idle workers as there are messages, first those of this process."""
