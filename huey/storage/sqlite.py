@@ -34,7 +34,7 @@ from huey.storage.wake import Doorbell
 from huey.utils import is_filename, to_timestamp
 
 EVENTS_KEPT = 10_000
-ENDINGS_KEPT = 100_000
+ENDINGS_KEPT = 100_000  # of all who share a file
 _TRIM_EVERY = 500  # appended events or endings between two looks at how many there are
 
 # Woken by their doorbell, one idle worker of each process still looks by itself this often
@@ -714,8 +714,8 @@ class SqliteStorage(BatchStorage):
         if self._appended < _TRIM_EVERY:
             return
         self._appended = 0
-        for table, kept in (("event", EVENTS_KEPT), ("ending", ENDINGS_KEPT)):
-            db.execute(statements.TRIM.format(table=table), {"queue": self.name, "kept": kept})
+        db.execute(statements.TRIM_EVENTS, {"queue": self.name, "kept": EVENTS_KEPT})
+        db.execute(statements.TRIM_ENDINGS, (ENDINGS_KEPT,))
 
     def _read_events(self, after: int | None, limit: int | None) -> list[tuple[int, Any]]:
         return self._execute(

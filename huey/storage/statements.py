@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS kv (
     PRIMARY KEY (queue, key)
 );
 CREATE TABLE IF NOT EXISTS ending (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY,
     queue TEXT NOT NULL,
     key TEXT NOT NULL,
     ending TEXT NOT NULL,
@@ -81,7 +81,7 @@ CREATE INDEX IF NOT EXISTS task_claimed ON task (queue, claimed_by)
 CREATE INDEX IF NOT EXISTS schedule_queue_timestamp ON schedule (queue, timestamp);
 CREATE INDEX IF NOT EXISTS event_queue_id ON event (queue, id);
 CREATE INDEX IF NOT EXISTS turn_at ON turn (queue, key, at);
-CREATE INDEX IF NOT EXISTS ending_queue_id ON ending (queue, id);
+DROP INDEX IF EXISTS ending_queue_id;
 """
 
 OWN_COLUMNS: Final = (
@@ -219,8 +219,10 @@ TURN_IN_THE_WAY: Final = """
 SELECT at FROM turn WHERE queue = :queue AND key = :key ORDER BY at DESC LIMIT 1 OFFSET :limit
 """
 
-TRIM: Final = """
-DELETE FROM {table} WHERE queue = :queue AND id <= (
-    SELECT id FROM {table} WHERE queue = :queue ORDER BY id DESC LIMIT 1 OFFSET :kept
+TRIM_EVENTS: Final = """
+DELETE FROM event WHERE queue = :queue AND id <= (
+    SELECT id FROM event WHERE queue = :queue ORDER BY id DESC LIMIT 1 OFFSET :kept
 )
 """
+
+TRIM_ENDINGS: Final = "DELETE FROM ending WHERE id <= (SELECT max(id) FROM ending) - ?"
