@@ -261,12 +261,7 @@ class RedisStorage(BatchStorage):
         while len(batch.enqueue) > _LARGEST_WRITE:
             self._write(Batch(enqueue=batch.enqueue[:_LARGEST_WRITE]))
             batch = batch._replace(enqueue=batch.enqueue[_LARGEST_WRITE:])
-        try:
-            self._write(batch)
-        except LOST:
-            if batch.enqueue or batch.aside or batch.events or batch.joins:
-                raise
-            self._write(batch)  # twice the same values come to the same
+        self._write_twice_if_need_be(batch)
 
     # -- schedule -----------------------------------------------------------------------------
 
@@ -314,7 +309,7 @@ class RedisStorage(BatchStorage):
 
     def put_data(self, key: str, value: Any) -> None:
         self._open()
-        self._write(Batch(results=[(key, value)]), forever=True)
+        self._write_twice_if_need_be(Batch(results=[(key, value)]), forever=True)
 
     def peek_data(self, key: str) -> Any:
         return self._value(key, b"peek")
@@ -613,6 +608,15 @@ class RedisStorage(BatchStorage):
         if batch.enqueue and not self.blocking:
             self._idle.ring_some(_IDLE, len(batch.enqueue))
         return ours, known
+
+    def _write_twice_if_need_be(self, batch: Batch, *, forever: bool = False) -> None:
+        """Write a batch, and again if the answer was lost and twice comes to the same as once."""
+        try:
+            self._write(batch, forever=forever)
+        except LOST:
+            if batch.enqueue or batch.aside or batch.events or batch.joins:
+                raise
+            self._write(batch, forever=forever)
 
     def _take_due(
         self,

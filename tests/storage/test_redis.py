@@ -739,6 +739,32 @@ def test_nothing_is_lost_while_connections_are_killed(storage, client):
     assert sorted(int(data) for _, data in storage.read_events()) == list(range(300))
 
 
+def test_connections_that_the_server_closed_while_idle_are_made_anew(storage, client):
+    def use():
+        storage.put_data("k", b"v")  # what may well be done twice
+        return storage.peek_data("k")
+
+    at_once(*[use] * 8)
+    client.client_kill_filter(_type="normal", skipme=True)
+
+    assert at_once(*[use] * 8) == [b"v"] * 8
+    client.client_kill_filter(_type="normal", skipme=True)
+    time.sleep(0.2)  # what is not used for so long is looked at first
+    storage.enqueue(b"m")
+
+
+def test_threads_that_end_leave_no_connection_each(storage, client):
+    def connections():
+        return len(client.client_list(_type="normal"))
+
+    storage.enqueue(b"m")
+    before = connections()
+    for _ in range(20):
+        at_once(storage.queue_size)
+
+    assert connections() == before
+
+
 def test_a_waiting_caller_is_told_after_its_connection_was_killed(storage, client):
     with storage.waiting_for_result("k", 1.15, 1.0):
         client.client_kill_filter(_type="pubsub")
