@@ -161,10 +161,14 @@ class Server:
 
     def ask(self, *parts: bytes) -> Any:
         """Send a command that may well be carried out twice, a second time if need be."""
+        return self.asks(pack(*parts))[0]
+
+    def asks(self, *commands: bytes) -> list[Any]:
+        """Send packed commands that may well be carried out twice, a second time if need be."""
         try:
-            return self.call(*parts)
+            return self.calls(*commands)
         except exceptions.ConnectionError:
-            return self.call(*parts)
+            return self.calls(*commands)
 
     def run(self, name: str, keys: Sequence[bytes], args: Sequence[bytes] = ()) -> Any:
         """Run a script, once, and return what it returns."""
@@ -333,7 +337,7 @@ class Listener:
     """Rings a bell for each message of a channel; one thread, while somebody waits.
 
     :param server: where the channel is.
-    :param channel: its name; messages are the keys that waiters wait for.
+    :param channel: its name; messages are the keys that waiters wait for, one or one a line.
     """
 
     def __init__(self, server: Server, channel: bytes) -> None:
@@ -390,12 +394,19 @@ class Listener:
                 if connection.can_read(timeout=1.0):
                     kind, _, key = connection.read_response(disable_decoding=True)
                     if kind == b"message":
-                        self.bell.ring(to_text(key))
+                        self._ring(to_text(key))
                     elif kind == b"subscribe":
                         hearing.set()
         finally:
             self._connection = None
             connection.disconnect()
+
+    def _ring(self, said: str) -> None:
+        """Ring for a key, or for several with a line for each."""
+        self.bell.ring(said)
+        if "\n" in said:
+            for key in said.split("\n"):
+                self.bell.ring(key)
 
     def _needed_still(self) -> bool:
         """Say whether to go on; if not, the next who needs it starts another thread."""
