@@ -12,6 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from huey.constants import EmptyData
@@ -52,11 +53,16 @@ _WRITTEN: Final = (
     *("queue", "schedule", "results", "expires", "endings", "ended", "aside", "events", "cursor"),
     *("wake", "due", "stamp", "priorities", "done", "deliveries"),
 )
+_PUSHED: Final = ("queue", "wake", "stamp", "events", "cursor")
 _FINISHED: Final = (
     *("wake", "deliveries", "done", "slots", "results", "expires", "endings", "ended", "events"),
     "cursor",
 )
-_SELDOM: Final = ("enqueue", "schedule", "aside", "joins", "forget", "clear")  # what a task leaves
+# The parts of a batch that the small scripts leave to `write.lua`.
+_BESIDES_FINISH: Final = attrgetter("enqueue", "schedule", "aside", "joins", "forget", "clear")
+_BESIDES_PUSH: Final = attrgetter(
+    *("results", "endings", "schedule", "aside", "joins", "forget", "clear")
+)
 _TYPES: Final = {b"list": b"list", b"priority": b"zset"}
 
 
@@ -131,6 +137,7 @@ class RedisStorage(BatchStorage):
         self.read_timeout = read_timeout
         self._keys = _make_keys(name, clean_name)
         self._written = [self._keys[what] for what in _WRITTEN]
+        self._pushed = [self._keys[what] for what in _PUSHED]
         self._finished = [self._keys[what] for what in _FINISHED]
         self._server = Server(connection_pool, url, client_name, **connection_params)
         self._numbers = itertools.count(1)
@@ -265,9 +272,12 @@ class RedisStorage(BatchStorage):
     def write(self, batch: Batch) -> None:
         self._open()
         while len(batch.enqueue) > _LARGEST_WRITE:
-            self._write(Batch(enqueue=batch.enqueue[:_LARGEST_WRITE]))
+            self._push(Batch(enqueue=batch.enqueue[:_LARGEST_WRITE]))
             batch = batch._replace(enqueue=batch.enqueue[_LARGEST_WRITE:])
-        self._write_twice_if_need_be(batch)
+        if any(_BESIDES_PUSH(batch)):
+            self._write_twice_if_need_be(batch)
+        else:
+            self._push(batch)
 
     # -- schedule -----------------------------------------------------------------------------
 
@@ -608,7 +618,7 @@ class RedisStorage(BatchStorage):
 
     def _acknowledge(self, batch: Batch, claim: _Acknowledged, claim_next: bool) -> Any:
         """Write a batch with an acknowledgement, see ``lua/finish.lua``."""
-        if any(getattr(batch, part) for part in _SELDOM):
+        if any(_BESIDES_FINISH(batch)):
             return self._write(batch, claim)
         worker, results, endings = claim.worker, batch.results, batch.endings
         if worker in self._in_doubt:  # what it has claimed already comes first
@@ -680,6 +690,15 @@ class RedisStorage(BatchStorage):
             self._listener.bell.ring(key)
         if batch.enqueue and not self.blocking:
             self._idle.ring_some(_IDLE, len(batch.enqueue))
+
+    def _push(self, batch: Batch) -> None:
+        """Write messages for the queue and events alone, see ``lua/push.lua``."""
+        args = [self._kind, b"%d" % EVENTS_KEPT, b"%d" % len(batch.enqueue)]
+        for data, priority in batch.enqueue:
+            args += (_number(priority), _data(data))
+        args += map(_data, batch.events)
+        self._server.run("push", self._pushed, args)
+        self._ring(batch)
 
     def _write_twice_if_need_be(self, batch: Batch, *, forever: bool = False) -> None:
         """Write a batch, and again if the answer was lost and twice comes to the same as once."""
