@@ -32,6 +32,8 @@ OLDEST = (6, 2)  # the version of Redis that brought LMOVE
 LONGEST_BLOCK = 10.0  # seconds that a command waits at the server, less than a lease in any case
 
 _FRESH = 0.1  # seconds for which a connection is taken to be open still
+_FLOOD = 16  # messages in a row that nobody waits for, after which a listener hears them
+_PAUSE = 0.001  # many at a time, with so many seconds in between
 _IDLE_LISTENER = 5.0  # seconds without anybody waiting after which a listener goes
 
 LOST = (exceptions.ConnectionError, exceptions.TimeoutError)  # carried out, perhaps
@@ -390,23 +392,31 @@ class Listener:
         try:
             connection.connect()
             connection.send_packed_command([pack(b"SUBSCRIBE", self.channel)])
+            unheeded = 0
             while self._needed_still():
+                if unheeded > _FLOOD:
+                    time.sleep(_PAUSE)
                 if connection.can_read(timeout=1.0):
-                    kind, _, key = connection.read_response(disable_decoding=True)
-                    if kind == b"message":
-                        self._ring(to_text(key))
-                    elif kind == b"subscribe":
-                        hearing.set()
+                    unheeded = self._hear_some(connection, hearing, unheeded)
         finally:
             self._connection = None
             connection.disconnect()
 
-    def _ring(self, said: str) -> None:
-        """Ring for a key, or for several with a line for each."""
-        self.bell.ring(said)
-        if "\n" in said:
-            for key in said.split("\n"):
-                self.bell.ring(key)
+    def _hear_some(self, connection: Any, hearing: threading.Event, unheeded: int) -> int:
+        """Ring for all that has come in; return how many messages in a row nobody waited for."""
+        while True:
+            kind, _, said = connection.read_response(disable_decoding=True)
+            if kind == b"message":
+                unheeded = 0 if self._ring(to_text(said)) else unheeded + 1
+            elif kind == b"subscribe":
+                hearing.set()
+            if not connection.can_read(timeout=0):
+                return unheeded
+
+    def _ring(self, said: str) -> bool:
+        """Ring for a key, or for several with a line for each; say whether anybody waited."""
+        keys = {said, *said.split("\n")} if "\n" in said else (said,)
+        return any([self.bell.ring(key) for key in keys])
 
     def _needed_still(self) -> bool:
         """Say whether to go on; if not, the next who needs it starts another thread."""

@@ -696,6 +696,16 @@ def test_results_that_another_takes_are_told_of(storage):
             assert waiter.wait(PATIENCE)
 
 
+def test_a_caller_is_told_in_the_midst_of_what_others_wait_for(storage):
+    code = OPEN + "for n in range(500): storage.put_data(f'{n}', b'')\nstorage.close()"
+    with (
+        storage.waiting_for_result("250", 1.15, 1.0) as waiter,
+        child_of(storage, code) as child,
+    ):
+        assert waiter.wait(PATIENCE)
+        assert child.wait() == 0
+
+
 def test_values_whose_time_is_over_are_not_among_several(storage, redis_server):
     storage.put_if_empty("over", b"1", ttl=30)
     storage.put_if_empty("longer", b"2", ttl=300)
