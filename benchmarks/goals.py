@@ -1,0 +1,108 @@
+"""The goals of the engine's speed, each a bound for a figure or for a ratio of two in one run."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from benchmarks.contenders import CONTENDERS, MEMORY, OLD, OURS, POOL, REDIS, SQLITE, UPSTREAM
+from benchmarks.results import Results
+from benchmarks.tables import number
+from benchmarks.workloads import WORKLOADS
+
+
+class Goal(NamedTuple):
+    """A bound.
+
+    :param at_least: what ours must come to at least, None if there is no such bound.
+    :param at_most: what it may come to at most, likewise.
+    :param of: the contender whose figure ours is divided by first, None for the figure itself.
+    :param unit: of the figure.
+    """
+
+    workload: str
+    storage: str
+    figure: str
+    at_least: float | None = None
+    at_most: float | None = None
+    of: str | None = None
+    unit: str = ""
+
+    @property
+    def words(self) -> str:
+        """The bound in words."""
+        way = "at least" if self.at_least is not None else "at most"
+        bound = self.at_least if self.at_least is not None else self.at_most
+        assert bound is not None
+        if self.of is None:
+            return f"{way} {number(bound)}{self.unit}"
+        return f"{way} {number(bound)} x {CONTENDERS[self.of].label}"
+
+    def is_reached(self, value: float) -> bool:
+        """Say whether a value is within the bound."""
+        enough = self.at_least is None or value >= self.at_least
+        return enough and (self.at_most is None or value <= self.at_most)
+
+
+class Verdict(NamedTuple):
+    """A goal and what came of it, in words."""
+
+    goal: str
+    wanted: str
+    ours: str
+    word: str
+
+
+PEER = "celery"
+
+GOALS = (
+    Goal("latency", MEMORY, "p50", at_most=2, of=POOL),
+    Goal("latency", SQLITE, "p50", at_most=1 / 200, of=UPSTREAM),
+    Goal("latency", REDIS, "p50", at_most=1 / 100, of=UPSTREAM),
+    Goal("latency", REDIS, "p50", at_most=1 / 8, of=PEER),
+    Goal("idle", MEMORY, "first", at_most=1, unit=" ms"),
+    Goal("idle", SQLITE, "first", at_most=5, unit=" ms"),
+    Goal("idle", MEMORY, "cpu", at_most=1, of=UPSTREAM),
+    Goal("idle", SQLITE, "cpu", at_most=1, of=UPSTREAM),
+    Goal("enqueue", MEMORY, "rate", at_least=4, of=UPSTREAM),
+    Goal("enqueue", MEMORY, "rate", at_least=1, of=POOL),
+    Goal("enqueue", SQLITE, "rate", at_least=5, of=UPSTREAM),
+    Goal("enqueue", SQLITE, "rate", at_least=1, of=OLD),
+    Goal("enqueue", REDIS, "rate", at_least=3, of=UPSTREAM),
+    Goal("drain", MEMORY, "rate", at_least=8, of=UPSTREAM),
+    Goal("drain", SQLITE, "rate", at_least=5, of=UPSTREAM),
+    Goal("drain", SQLITE, "rate", at_least=1.5, of=OLD),
+    Goal("drain", REDIS, "rate", at_least=8, of=UPSTREAM),
+    Goal("drain-processes", SQLITE, "rate", at_least=5, of=UPSTREAM),
+    Goal("drain-processes", REDIS, "rate", at_least=6, of=UPSTREAM),
+    Goal("trips", REDIS, "trips", at_most=3.05),  # a consumer's start is a few trips of its own
+    Goal("map", MEMORY, "rate", at_least=7, of=UPSTREAM),
+    Goal("map", SQLITE, "rate", at_least=15, of=UPSTREAM),
+    Goal("map", REDIS, "rate", at_least=15, of=UPSTREAM),
+    Goal("due", SQLITE, "rate", at_least=50_000, unit=" a second"),  # 100,000 in 2 s
+)
+
+
+def verdicts(results: Results) -> list[Verdict]:
+    """Return what came of each goal of which the figures are there."""
+    found = []
+    for goal in GOALS:
+        value = _value(results, goal)
+        if value is not None:
+            word = "reached" if goal.is_reached(value) else "missed"
+            found.append(Verdict(_name(goal), goal.words, _said(goal, value), word))
+    return found
+
+
+def _value(results: Results, goal: Goal) -> float | None:
+    if goal.of is None:
+        return results.median(goal.workload, goal.storage, OURS, goal.figure)
+    return results.ratio(goal.workload, goal.storage, OURS, goal.of, goal.figure)
+
+
+def _name(goal: Goal) -> str:
+    figures = WORKLOADS[goal.workload].figures
+    return f"{goal.workload}, {goal.storage}" + (f", {goal.figure}" if len(figures) > 1 else "")
+
+
+def _said(goal: Goal, value: float) -> str:
+    return f"{number(value)} x" if goal.of else f"{number(value)}{goal.unit}"

@@ -1,0 +1,51 @@
+"""The figures of a run as tables in a terminal."""
+
+from __future__ import annotations
+
+from benchmarks.contenders import CONTENDERS, OURS
+from benchmarks.goals import Verdict
+from benchmarks.match import Entry
+from benchmarks.results import Results
+from benchmarks.tables import number, print_table, times
+from benchmarks.workloads import Figure, Workload
+
+HEAD = ("", "median", "least", "most", OURS)
+TAKES = "The last column says how many times ours it is."
+
+
+def print_workload(results: Results, workload: Workload) -> None:
+    """Print a table for each storage and figure."""
+    for storage in workload.counts:
+        for figure in workload.figures:
+            rows = figure_rows(results, workload.name, storage, figure)
+            if rows:
+                print_table(f"{workload.title}: {storage} ({figure.label})", HEAD, rows)
+    for entry in results.entries:
+        if entry.workload == workload.name and entry.error:
+            print_failure(entry)
+
+
+def figure_rows(
+    results: Results, workload: str, storage: str, figure: Figure
+) -> list[tuple[str, ...]]:
+    """Return a row for each contender that played: median, least, most, ratio to ours."""
+    rows = []
+    for name, contender in CONTENDERS.items():
+        found = results.summary(workload, storage, name, figure.name)
+        if found:
+            numbers = (number(found.median), number(found.least), number(found.most))
+            rows.append((contender.label, *numbers, times(found.ratio)))
+    return rows
+
+
+def print_failure(entry: Entry) -> None:
+    """Print why a contender did not play all its rounds."""
+    print(f"\n  {entry.contender} failed in {entry.workload} on {entry.storage}:")
+    for line in entry.error.splitlines():
+        print(f"    {line}")
+
+
+def print_verdicts(verdicts: list[Verdict]) -> None:
+    """Print which goals are reached."""
+    rows = [(each.goal, each.wanted, each.ours, each.word) for each in verdicts]
+    print_table("Goals", ("", "goal", OURS, ""), rows)
