@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 MEMORY, SQLITE, REDIS = "memory", "sqlite", "redis"
+PRIORITY_REDIS, FILE = "priority-redis", "file"
 EVERYWHERE = (MEMORY, SQLITE, REDIS)
 
 
@@ -36,12 +37,23 @@ _HUEY = {
     "trips": (REDIS,),
     "map": EVERYWHERE,
     "due": (SQLITE,),
+    "import": (MEMORY,),
+    "memory": EVERYWHERE,
+    "workers": EVERYWHERE,
 }
 
-_POOL = dict.fromkeys(("latency", "idle", "enqueue", "drain", "map"), (MEMORY,))
+_OURS = {
+    **_HUEY,
+    "events": (*EVERYWHERE, FILE),
+    "scale": (*EVERYWHERE, PRIORITY_REDIS, FILE),
+}
+
+_POOL = dict.fromkeys(
+    ("latency", "idle", "enqueue", "drain", "map", "import", "memory", "workers"), (MEMORY,)
+)
 
 _RAW = {
-    **dict.fromkeys(("latency", "enqueue", "drain", "map"), EVERYWHERE),
+    **dict.fromkeys(("latency", "enqueue", "drain", "map", "memory"), EVERYWHERE),
     "drain-processes": (SQLITE, REDIS),
     "trips": (REDIS,),
     "due": (SQLITE,),
@@ -52,7 +64,7 @@ OURS, UPSTREAM, OLD, POOL, RAW = "ours", "huey-3.5.4", "huey-2.5", "pool", "raw"
 CONTENDERS = {
     one.name: one
     for one in (
-        Contender(OURS, "ours", "play_huey.py", _HUEY),
+        Contender(OURS, "ours", "play_huey.py", _OURS),
         Contender(UPSTREAM, "huey 3.5.4", "play_huey.py", _HUEY, ("huey==3.5.4", "redis==8.1.0")),
         Contender(OLD, "huey 2.5.5", "play_huey.py", _HUEY, ("huey==2.5.5", "redis==8.1.0")),
         Contender(POOL, "thread pool", "play_pool.py", _POOL),

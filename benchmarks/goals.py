@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from benchmarks.contenders import CONTENDERS, MEMORY, OLD, OURS, POOL, REDIS, SQLITE, UPSTREAM
+from benchmarks.contenders import (
+    CONTENDERS,
+    EVERYWHERE,
+    FILE,
+    MEMORY,
+    OLD,
+    OURS,
+    POOL,
+    REDIS,
+    SQLITE,
+    UPSTREAM,
+)
 from benchmarks.results import Results
 from benchmarks.tables import number
 from benchmarks.workloads import WORKLOADS
@@ -79,6 +90,12 @@ GOALS = (
     Goal("map", SQLITE, "rate", at_least=15, of=UPSTREAM),
     Goal("map", REDIS, "rate", at_least=15, of=UPSTREAM),
     Goal("due", SQLITE, "rate", at_least=50_000, unit=" a second"),  # 100,000 in 2 s
+    Goal("import", MEMORY, "import", at_most=50, unit=" ms"),
+    Goal("import", MEMORY, "first", at_most=10, unit=" ms"),
+    *(
+        Goal("events", storage, "kept", at_least=0.8, unit=" of without")
+        for storage in (*EVERYWHERE, FILE)
+    ),
 )
 
 

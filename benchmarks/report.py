@@ -14,8 +14,11 @@ TAKES = "The last column says how many times ours it is."
 
 
 def print_workload(results: Results, workload: Workload) -> None:
-    """Print a table for each storage and figure."""
+    """Print a table for each storage and figure; of lines, one for each storage and contender."""
     for storage in workload.counts:
+        if workload.along:
+            print_lines(results, workload, storage)
+            continue
         for figure in workload.figures:
             rows = figure_rows(results, workload.name, storage, figure)
             if rows:
@@ -23,6 +26,29 @@ def print_workload(results: Results, workload: Workload) -> None:
     for entry in results.entries:
         if entry.workload == workload.name and entry.error:
             print_failure(entry)
+
+
+def print_lines(results: Results, workload: Workload, storage: str) -> None:
+    """Print the medians of a storage's lines, a table for each contender."""
+    places = sorted({figure.place for figure in workload.figures})
+    head = (workload.along, *(f"{place:,}" for place in places))
+    for name, contender in CONTENDERS.items():
+        if results.entry(workload.name, storage, name):
+            rows = line_rows(results, workload, storage, name)
+            print_table(f"{workload.title}: {storage}, {contender.label}", head, rows)
+
+
+def line_rows(
+    results: Results, workload: Workload, storage: str, contender: str
+) -> list[tuple[str, ...]]:
+    """Return a row for each line that has figures, with its label first."""
+    cells: dict[str, dict[int, str]] = {}
+    for figure in workload.figures:
+        median = results.median(workload.name, storage, contender, figure.name)
+        if median is not None:
+            cells.setdefault(figure.label, {})[figure.place] = number(median)
+    places = sorted({figure.place for figure in workload.figures})
+    return [(label, *(found.get(place, "") for place in places)) for label, found in cells.items()]
 
 
 def figure_rows(

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from benchmarks.contenders import EVERYWHERE, MEMORY, OLD, OURS, POOL, RAW, REDIS, SQLITE, UPSTREAM
+from benchmarks.contenders import (
+    EVERYWHERE,
+    FILE,
+    MEMORY,
+    OLD,
+    POOL,
+    PRIORITY_REDIS,
+    RAW,
+    REDIS,
+    SQLITE,
+    UPSTREAM,
+)
 
 REST = "the others"
 
@@ -16,11 +27,13 @@ class Figure(NamedTuple):
     :param name: as players have it.
     :param label: as tables have it, with its unit.
     :param less_is_better: whether less is better.
+    :param place: where it stands on its line, if it is one of several that make a line.
     """
 
     name: str
     label: str
     less_is_better: bool = False
+    place: int = 0
 
 
 class Workload(NamedTuple):
@@ -30,6 +43,7 @@ class Workload(NamedTuple):
     :param title: as tables and plots have it.
     :param figures: what comes of a round.
     :param counts: by storage and contender, how many tasks or calls make a round of 0.2 to 2 s.
+    :param along: of workloads with lines, what goes along them.
     :param usual: whether it is played unless others are asked for.
     :param at_once: play all contenders side by side, one round alone.
     :param rounds: how many rounds, None for as many as the command line says.
@@ -39,6 +53,7 @@ class Workload(NamedTuple):
     title: str
     figures: tuple[Figure, ...]
     counts: Mapping[str, Mapping[str, int]]
+    along: str = ""
     usual: bool = True
     at_once: bool = False
     rounds: int | None = None
@@ -51,6 +66,22 @@ class Workload(NamedTuple):
 
 _RATE = (Figure("rate", "tasks a second"),)
 _OLD_AND_NEW = (UPSTREAM, OLD)
+_SIZES = (1_000, 10_000, 100_000, 1_000_000)
+
+
+def _lines(
+    labels: Mapping[str, str], places: tuple[int, ...], *, less_is_better: bool = False
+) -> tuple[Figure, ...]:
+    """Return figures that make lines.
+
+    :param labels: by the beginning of the figures' names.
+    :param places: along each line; they end the names.
+    """
+    return tuple(
+        Figure(f"{name} {place}", label, less_is_better, place)
+        for name, label in labels.items()
+        for place in places
+    )
 
 
 def _slower(count: int, *names: str) -> dict[str, int]:
@@ -130,7 +161,76 @@ _ALL = (
         "due",
         "From schedule to queue, all due at once",
         _RATE,
-        {SQLITE: {REST: 100_000, UPSTREAM: 10_000, OLD: 20_000, OURS: 100_000}},
+        {SQLITE: {REST: 100_000, UPSTREAM: 10_000, OLD: 20_000}},
+    ),
+    Workload(
+        "import",
+        "A fresh interpreter",
+        (
+            Figure("import", "import, milliseconds", True),
+            Figure("first", "from there to the first result, milliseconds", True),
+        ),
+        {MEMORY: {REST: 5}},
+    ),
+    Workload(
+        "memory",
+        "What a waiting task takes",
+        (Figure("bytes", "bytes", True),),
+        {MEMORY: {REST: 50_000}, SQLITE: {REST: 20_000, UPSTREAM: 5000}, REDIS: {REST: 20_000}},
+    ),
+    Workload(
+        "events",
+        "Enqueue and drain with events",
+        (
+            Figure("off", "tasks a second without"),
+            Figure("on", "tasks a second with events"),
+            Figure("read", "tasks a second with events and a reader"),
+            Figure("kept", "with events, of without"),
+            Figure("kept-read", "with events and a reader, of without"),
+        ),
+        {MEMORY: {REST: 10_000}, SQLITE: {REST: 3000}, REDIS: {REST: 3000}, FILE: {REST: 1000}},
+    ),
+    Workload(
+        "workers",
+        "Drain by more and more workers",
+        (
+            *_lines({"tick": "no-op, threads", "nap": "1 ms sleep, threads"}, (1, 2, 4, 8)),
+            *_lines(
+                {"mark": "no-op, processes", "nap_and_mark": "1 ms sleep, processes"}, (1, 2, 4)
+            ),
+        ),
+        {
+            MEMORY: {REST: 10_000, POOL: 40_000},
+            SQLITE: {REST: 6000, UPSTREAM: 3000},
+            REDIS: {REST: 6000, UPSTREAM: 6000},
+        },
+        along="workers",
+        usual=False,
+    ),
+    Workload(
+        "scale",
+        "One operation while ever more tasks wait, microseconds",
+        _lines(
+            {
+                "enqueue": "enqueue",
+                "run one": "claim and finish one",
+                "count": "pending_count",
+                "schedule": "schedule one",
+                "read": "read one result",
+                "tick": "look at the schedule",
+                "revoke": "revoke one",
+                "cancel": "cancel one",
+            },
+            _SIZES,
+            less_is_better=True,
+        ),
+        {
+            **{place: {REST: 1_000_000} for place in (*EVERYWHERE, PRIORITY_REDIS)},
+            FILE: {REST: 100_000},
+        },
+        along="tasks",
+        usual=False,
+        rounds=1,
     ),
 )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import huey_crowds
 import huey_rates
 import huey_waits
-from huey_app import version
-from stage import perform
+from fresh_start import imports
+from huey_app import is_ours, version
+from stage import Act, perform
 
-ACTS = {
+ACTS: dict[str, Act] = {
     "latency": huey_waits.latency,
     "idle": huey_waits.idle,
     "enqueue": huey_rates.enqueue,
@@ -16,7 +18,16 @@ ACTS = {
     "trips": huey_rates.trips,
     "map": huey_rates.gather,
     "due": huey_rates.due,
+    "import": imports("huey"),
+    "memory": huey_crowds.memory,
+    "workers": huey_crowds.workers,
 }
+
+if is_ours():
+    from our_events import events
+    from our_scale import scale
+
+    ACTS |= {"events": events, "scale": scale}
 
 if __name__ == "__main__":
     perform(ACTS, version())

@@ -5,15 +5,19 @@ from __future__ import annotations
 import platform
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from bodies import COUNTDOWN, add, tick
+from bodies import COUNTDOWN, add, nap, tick
+from fresh_start import imports
 from stage import Figures, Settings, each_round, perform, seconds_of
 from stage import latency as latency_of
+from weights import weigh
 
 WORKERS = 4
+THREADS = (1, 2, 4, 8)
+NAPS = 4  # there are so many times fewer tasks that sleep
 
 
 @contextmanager
@@ -58,14 +62,14 @@ def enqueue(settings: Settings) -> Figures:
 
 @each_round
 def drain(settings: Settings) -> Figures:
-    return {"rate": settings.count / seconds_to_drain(settings.count, WORKERS)}
+    return {"rate": settings.count / seconds_to_drain(tick, settings.count, WORKERS)}
 
 
-def seconds_to_drain(count: int, workers: int) -> float:
+def seconds_to_drain(body: Callable[[int, int], int], count: int, workers: int) -> float:
     """Fill a pool whose threads are held up; return how long it takes to the last task."""
     COUNTDOWN.expect(count)
     with held_up(workers) as (pool, gate):
-        futures = [pool.submit(tick, 1, 2) for _ in range(count)]
+        futures = [pool.submit(body, 1, 2) for _ in range(count)]
         began = time.perf_counter()
         gate.set()
         COUNTDOWN.wait()
@@ -82,12 +86,30 @@ def gather(settings: Settings) -> Figures:
     return {"rate": settings.count / took}
 
 
+@each_round
+def memory(settings: Settings) -> Figures:
+    with held_up(WORKERS) as (pool, _):
+        return weigh(settings, lambda _, count: [pool.submit(add, 1, 2) for _ in range(count)])
+
+
+@each_round
+def workers(settings: Settings) -> Figures:
+    return {
+        f"{body.__name__} {threads}": count / seconds_to_drain(body, count, threads)
+        for body, count in ((tick, settings.count), (nap, settings.count // NAPS))
+        for threads in THREADS
+    }
+
+
 ACTS = {
     "latency": latency,
     "idle": idle,
     "enqueue": enqueue,
     "drain": drain,
     "map": gather,
+    "import": imports("concurrent.futures"),
+    "memory": memory,
+    "workers": workers,
 }
 
 if __name__ == "__main__":

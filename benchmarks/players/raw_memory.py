@@ -15,6 +15,7 @@ from typing import Any
 from bodies import add
 from stage import Figures, Settings, each_round, seconds_of
 from stage import latency as latency_of
+from weights import weigh
 
 Message = tuple[str, Any, tuple[int, int]]
 
@@ -100,4 +101,16 @@ def gather(settings: Settings) -> Figures:
     return {"rate": settings.count / seconds_of(whole)}
 
 
-ACTS = {"latency": latency, "enqueue": enqueue, "drain": drain, "map": gather}
+@each_round
+def memory(settings: Settings) -> Figures:
+    """Weigh messages."""
+    return weigh(settings, lambda _, count: deque(message() for _ in range(count)))
+
+
+ACTS = {
+    "latency": latency,
+    "enqueue": enqueue,
+    "drain": drain,
+    "map": gather,
+    "memory": memory,
+}

@@ -15,6 +15,7 @@ from forks import Fork
 from sample import ARGUMENTS, MESSAGE, RESULT
 from stage import Figures, Settings, client, each_round, fresh_place, seconds_of
 from stage import latency as latency_of
+from weights import weigh
 
 QUEUE, RESULTS, BACK = "queue", "results", "back"
 
@@ -130,6 +131,12 @@ def gather(settings: Settings) -> Figures:
         return {"rate": settings.count / seconds_of(whole)}
 
 
+@each_round
+def memory(settings: Settings) -> Figures:
+    """Weigh entries of a list."""
+    return weigh(settings, lambda _, count: fill_at_once(client(settings), count))
+
+
 ACTS = {
     "latency": latency,
     "enqueue": enqueue,
@@ -137,4 +144,5 @@ ACTS = {
     "drain-processes": drain_processes,
     "trips": trips,
     "map": gather,
+    "memory": memory,
 }

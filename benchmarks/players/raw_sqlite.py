@@ -18,11 +18,12 @@ from forks import Fork
 from sample import ARGUMENTS, MESSAGE, RESULT
 from stage import Figures, Settings, each_round, fresh_place, seconds_of
 from stage import latency as latency_of
+from weights import weigh
 
 TABLES = """
-CREATE TABLE queue (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
-CREATE TABLE schedule (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
-CREATE TABLE results (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS queue (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS schedule (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS results (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
 """
 PUT = "INSERT INTO queue (data) VALUES (?)"
 TAKE = "DELETE FROM queue WHERE id = (SELECT min(id) FROM queue) RETURNING id, data"
@@ -168,6 +169,19 @@ def due(settings: Settings) -> Figures:
         return {"rate": settings.count / seconds_of(move)}
 
 
+@each_round
+def memory(settings: Settings) -> Figures:
+    """Weigh rows."""
+
+    def enqueue(place: str, count: int) -> None:
+        file = connect(place)
+        file.executescript(TABLES)
+        fill_at_once(file, count)
+        file.close()
+
+    return weigh(settings, enqueue)
+
+
 ACTS = {
     "latency": latency,
     "enqueue": enqueue,
@@ -175,4 +189,5 @@ ACTS = {
     "drain-processes": drain_processes,
     "map": gather,
     "due": due,
+    "memory": memory,
 }

@@ -96,7 +96,7 @@ def _say(out: Any, what: Mapping[str, Any]) -> None:
 @contextmanager
 def fresh_place(settings: Settings) -> Iterator[str]:
     """Give an empty folder, gone with the block, and empty the player's database."""
-    if settings.storage == "redis":
+    if "redis" in settings.storage:
         client(settings).flushdb()
     folder = tempfile.mkdtemp(dir=settings.folder)
     try:
