@@ -59,16 +59,32 @@ _RAW = {
     "due": (SQLITE,),
 }
 
+_PEER = {
+    **dict.fromkeys(
+        ("latency", "idle", "enqueue", "drain", "drain-processes", "trips", "map"), (REDIS,)
+    ),
+    "import": (MEMORY,),
+}
+
 OURS, UPSTREAM, OLD, POOL, RAW = "ours", "huey-3.5.4", "huey-2.5", "pool", "raw"
+RQ, DRAMATIQ, CELERY = "rq", "dramatiq", "celery"
+PEERS = (RQ, DRAMATIQ, CELERY)
+
+_CLIENT = "redis==8.1.0"  # the same for all
 
 CONTENDERS = {
     one.name: one
     for one in (
         Contender(OURS, "ours", "play_huey.py", _OURS),
-        Contender(UPSTREAM, "huey 3.5.4", "play_huey.py", _HUEY, ("huey==3.5.4", "redis==8.1.0")),
-        Contender(OLD, "huey 2.5.5", "play_huey.py", _HUEY, ("huey==2.5.5", "redis==8.1.0")),
+        Contender(UPSTREAM, "huey 3.5.4", "play_huey.py", _HUEY, ("huey==3.5.4", _CLIENT)),
+        Contender(OLD, "huey 2.5.5", "play_huey.py", _HUEY, ("huey==2.5.5", _CLIENT)),
         Contender(POOL, "thread pool", "play_pool.py", _POOL),
         Contender(RAW, "limit", "play_raw.py", _RAW),
+        Contender(RQ, "rq", "play_rq.py", _PEER, ("rq==3.0.0", _CLIENT)),
+        Contender(
+            DRAMATIQ, "dramatiq", "play_dramatiq.py", _PEER, ("dramatiq[redis]==2.2.1", _CLIENT)
+        ),
+        Contender(CELERY, "celery", "play_celery.py", _PEER, ("celery[redis]==5.7.0", _CLIENT)),
     )
 }
 

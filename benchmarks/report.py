@@ -18,14 +18,32 @@ def print_workload(results: Results, workload: Workload) -> None:
     for storage in workload.counts:
         if workload.along:
             print_lines(results, workload, storage)
-            continue
-        for figure in workload.figures:
-            rows = figure_rows(results, workload.name, storage, figure)
-            if rows:
-                print_table(f"{workload.title}: {storage} ({figure.label})", HEAD, rows)
+        elif workload.ours_alone:
+            print_figures(results, workload, storage)
+        else:
+            print_contenders(results, workload, storage)
     for entry in results.entries:
         if entry.workload == workload.name and entry.error:
             print_failure(entry)
+
+
+def print_contenders(results: Results, workload: Workload, storage: str) -> None:
+    """Print a table for each figure, with a row for each contender."""
+    for figure in workload.figures:
+        rows = figure_rows(results, workload.name, storage, figure)
+        if rows:
+            print_table(f"{workload.title}: {storage} ({figure.label})", HEAD, rows)
+
+
+def print_figures(results: Results, workload: Workload, storage: str) -> None:
+    """Print one table, with a row for each figure."""
+    rows = []
+    for figure in workload.figures:
+        found = results.summary(workload.name, storage, OURS, figure.name)
+        if found:
+            rows.append((figure.label, *map(number, (found.median, found.least, found.most))))
+    if rows:
+        print_table(f"{workload.title}: {storage}", HEAD[:4], rows)
 
 
 def print_lines(results: Results, workload: Workload, storage: str) -> None:

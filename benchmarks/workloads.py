@@ -10,6 +10,7 @@ from benchmarks.contenders import (
     FILE,
     MEMORY,
     OLD,
+    PEERS,
     POOL,
     PRIORITY_REDIS,
     RAW,
@@ -44,6 +45,7 @@ class Workload(NamedTuple):
     :param figures: what comes of a round.
     :param counts: by storage and contender, how many tasks or calls make a round of 0.2 to 2 s.
     :param along: of workloads with lines, what goes along them.
+    :param ours_alone: whether nobody else plays it.
     :param usual: whether it is played unless others are asked for.
     :param at_once: play all contenders side by side, one round alone.
     :param rounds: how many rounds, None for as many as the command line says.
@@ -54,6 +56,7 @@ class Workload(NamedTuple):
     figures: tuple[Figure, ...]
     counts: Mapping[str, Mapping[str, int]]
     along: str = ""
+    ours_alone: bool = False
     usual: bool = True
     at_once: bool = False
     rounds: int | None = None
@@ -99,7 +102,7 @@ _ALL = (
         {
             MEMORY: {REST: 2000, **_slower(20, *_OLD_AND_NEW)},
             SQLITE: {REST: 300, RAW: 1000, **_slower(10, *_OLD_AND_NEW)},
-            REDIS: {REST: 300, RAW: 1000, **_slower(20, *_OLD_AND_NEW)},
+            REDIS: {REST: 300, RAW: 1000, **_slower(20, *_OLD_AND_NEW), **_slower(100, *PEERS)},
         },
     ),
     Workload(
@@ -119,7 +122,7 @@ _ALL = (
         {
             MEMORY: {REST: 50_000, POOL: 100_000, RAW: 500_000},
             SQLITE: {REST: 4000, RAW: 20_000, OLD: 20_000},
-            REDIS: {REST: 5000},
+            REDIS: {REST: 5000, **_slower(2000, *PEERS)},
         },
     ),
     Workload(
@@ -129,7 +132,7 @@ _ALL = (
         {
             MEMORY: {REST: 20_000, POOL: 100_000, RAW: 500_000},
             SQLITE: {REST: 4000, UPSTREAM: 2000, RAW: 20_000, OLD: 10_000},
-            REDIS: {REST: 4000, UPSTREAM: 2000},
+            REDIS: {REST: 4000, UPSTREAM: 2000, **_slower(1000, *PEERS)},
         },
     ),
     Workload(
@@ -138,7 +141,7 @@ _ALL = (
         _RATE,
         {
             SQLITE: {REST: 5000, UPSTREAM: 2000, RAW: 20_000, OLD: 10_000},
-            REDIS: {REST: 5000, RAW: 10_000},
+            REDIS: {REST: 5000, RAW: 10_000, **_slower(1000, *PEERS)},
         },
     ),
     Workload(
@@ -154,7 +157,12 @@ _ALL = (
         {
             MEMORY: {REST: 10_000, POOL: 50_000, RAW: 100_000},
             SQLITE: {REST: 10_000, **_slower(2000, *_OLD_AND_NEW), RAW: 50_000},
-            REDIS: {REST: 10_000, **_slower(2000, *_OLD_AND_NEW), RAW: 50_000},
+            REDIS: {
+                REST: 10_000,
+                RAW: 50_000,
+                **_slower(2000, *_OLD_AND_NEW),
+                **_slower(500, *PEERS),
+            },
         },
     ),
     Workload(
@@ -189,6 +197,7 @@ _ALL = (
             Figure("kept-read", "with events and a reader, of without"),
         ),
         {MEMORY: {REST: 10_000}, SQLITE: {REST: 3000}, REDIS: {REST: 3000}, FILE: {REST: 1000}},
+        ours_alone=True,
     ),
     Workload(
         "workers",
@@ -229,6 +238,7 @@ _ALL = (
             FILE: {REST: 100_000},
         },
         along="tasks",
+        ours_alone=True,
         usual=False,
         rounds=1,
     ),

@@ -16,11 +16,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import bodies
+from processes import end
 from stage import Settings, fresh_place
 
 import huey as release
-
-STOP_PATIENCE = 15.0  # seconds that a consumer may take to end
 
 
 def version() -> str:
@@ -93,16 +92,6 @@ class Stand:
             yield process
         finally:
             end(process)
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Ask a process to end; kill it if it does not."""
-    process.terminate()
-    try:
-        process.wait(STOP_PATIENCE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 @contextmanager
