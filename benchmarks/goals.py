@@ -97,9 +97,16 @@ GOALS = (
     ),
 )
 
+SCALE = "scale"
+MOST_GROWTH = 3  # a logarithm doubles from a thousand to a million; the rest is for caches
+
 
 def verdicts(results: Results) -> list[Verdict]:
     """Return what came of each goal of which the figures are there."""
+    return [*_bounds(results), *_growths(results)]
+
+
+def _bounds(results: Results) -> list[Verdict]:
     found = []
     for goal in GOALS:
         value = _value(results, goal)
@@ -122,3 +129,31 @@ def _name(goal: Goal) -> str:
 
 def _said(goal: Goal, value: float) -> str:
     return f"{number(value)} x" if goal.of else f"{number(value)}{goal.unit}"
+
+
+def _growths(results: Results) -> list[Verdict]:
+    """Return, for each operation, how its cost grows on the storage where it grows most."""
+    found = []
+    for label in dict.fromkeys(figure.label for figure in WORKLOADS[SCALE].figures):
+        growths = [
+            (growth, storage)
+            for storage in WORKLOADS[SCALE].counts
+            if (growth := _growth(results, storage, label)) is not None
+        ]
+        if growths:
+            worst, storage = max(growths)
+            word = "reached" if worst <= MOST_GROWTH else "missed"
+            wanted = f"at most {MOST_GROWTH} x from few to many"
+            found.append(Verdict(f"scale, {label}", wanted, f"{number(worst)} x, {storage}", word))
+    return found
+
+
+def _growth(results: Results, storage: str, label: str) -> float | None:
+    """Return the cost among the most tasks divided by that among the fewest."""
+    costs = [
+        cost
+        for figure in WORKLOADS[SCALE].figures
+        if figure.label == label
+        and (cost := results.median(SCALE, storage, OURS, figure.name)) is not None
+    ]
+    return costs[-1] / costs[0] if len(costs) > 1 else None

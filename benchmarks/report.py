@@ -37,13 +37,9 @@ def print_contenders(results: Results, workload: Workload, storage: str) -> None
 
 def print_figures(results: Results, workload: Workload, storage: str) -> None:
     """Print one table, with a row for each figure."""
-    rows = []
-    for figure in workload.figures:
-        found = results.summary(workload.name, storage, OURS, figure.name)
-        if found:
-            rows.append((figure.label, *map(number, (found.median, found.least, found.most))))
+    rows = own_rows(results, workload, storage)
     if rows:
-        print_table(f"{workload.title}: {storage}", HEAD[:4], rows)
+        print_table(f"{workload.title}: {storage} ({workload.unit})", HEAD[:4], rows)
 
 
 def print_lines(results: Results, workload: Workload, storage: str) -> None:
@@ -53,7 +49,8 @@ def print_lines(results: Results, workload: Workload, storage: str) -> None:
     for name, contender in CONTENDERS.items():
         if results.entry(workload.name, storage, name):
             rows = line_rows(results, workload, storage, name)
-            print_table(f"{workload.title}: {storage}, {contender.label}", head, rows)
+            where = f"{storage}, {contender.label}"
+            print_table(f"{workload.title}: {where} ({workload.unit})", head, rows)
 
 
 def line_rows(
@@ -79,6 +76,16 @@ def figure_rows(
         if found:
             numbers = (number(found.median), number(found.least), number(found.most))
             rows.append((contender.label, *numbers, times(found.ratio)))
+    return rows
+
+
+def own_rows(results: Results, workload: Workload, storage: str) -> list[tuple[str, ...]]:
+    """Return a row for each figure of ours: median, least, most."""
+    rows = []
+    for figure in workload.figures:
+        found = results.summary(workload.name, storage, OURS, figure.name)
+        if found:
+            rows.append((figure.label, *map(number, (found.median, found.least, found.most))))
     return rows
 
 

@@ -47,6 +47,10 @@ class Results:
         entry = self._found.get((workload, storage, contender))
         return entry if entry and entry.rounds else None
 
+    def has(self, workload: str) -> bool:
+        """Say whether anybody has played a workload."""
+        return any(entry.workload == workload and entry.rounds for entry in self.entries)
+
     def values(self, workload: str, storage: str, contender: str, figure: str) -> list[float]:
         """Return a figure round by round, without those rounds that lack it."""
         entry = self.entry(workload, storage, contender)

@@ -29,12 +29,14 @@ class Figure(NamedTuple):
     :param label: as tables have it, with its unit.
     :param less_is_better: whether less is better.
     :param place: where it stands on its line, if it is one of several that make a line.
+    :param drawn: whether plots show it.
     """
 
     name: str
     label: str
     less_is_better: bool = False
     place: int = 0
+    drawn: bool = True
 
 
 class Workload(NamedTuple):
@@ -45,6 +47,7 @@ class Workload(NamedTuple):
     :param figures: what comes of a round.
     :param counts: by storage and contender, how many tasks or calls make a round of 0.2 to 2 s.
     :param along: of workloads with lines, what goes along them.
+    :param unit: of all its figures, where their labels do not say.
     :param ours_alone: whether nobody else plays it.
     :param usual: whether it is played unless others are asked for.
     :param at_once: play all contenders side by side, one round alone.
@@ -56,10 +59,16 @@ class Workload(NamedTuple):
     figures: tuple[Figure, ...]
     counts: Mapping[str, Mapping[str, int]]
     along: str = ""
+    unit: str = ""
     ours_alone: bool = False
     usual: bool = True
     at_once: bool = False
     rounds: int | None = None
+
+    @property
+    def drawn(self) -> tuple[Figure, ...]:
+        """The figures that plots show."""
+        return tuple(figure for figure in self.figures if figure.drawn)
 
     def count(self, storage: str, contender: str) -> int:
         """Return how many tasks or calls of a contender make a round."""
@@ -97,7 +106,7 @@ _ALL = (
         "From call to result, one caller",
         (
             Figure("p50", "p50, microseconds", True),
-            Figure("p95", "p95, microseconds", True),
+            Figure("p95", "p95, microseconds", True, drawn=False),
         ),
         {
             MEMORY: {REST: 2000, **_slower(20, *_OLD_AND_NEW)},
@@ -190,13 +199,14 @@ _ALL = (
         "events",
         "Enqueue and drain with events",
         (
-            Figure("off", "tasks a second without"),
-            Figure("on", "tasks a second with events"),
-            Figure("read", "tasks a second with events and a reader"),
-            Figure("kept", "with events, of without"),
-            Figure("kept-read", "with events and a reader, of without"),
+            Figure("off", "without events"),
+            Figure("on", "with events"),
+            Figure("read", "with events and a reader"),
+            Figure("kept", "with, of without", drawn=False),
+            Figure("kept-read", "with a reader, of without", drawn=False),
         ),
         {MEMORY: {REST: 10_000}, SQLITE: {REST: 3000}, REDIS: {REST: 3000}, FILE: {REST: 1000}},
+        unit="tasks a second",
         ours_alone=True,
     ),
     Workload(
@@ -214,11 +224,12 @@ _ALL = (
             REDIS: {REST: 6000, UPSTREAM: 6000},
         },
         along="workers",
+        unit="tasks a second",
         usual=False,
     ),
     Workload(
         "scale",
-        "One operation while ever more tasks wait, microseconds",
+        "One operation while ever more tasks wait",
         _lines(
             {
                 "enqueue": "enqueue",
@@ -238,6 +249,7 @@ _ALL = (
             FILE: {REST: 100_000},
         },
         along="tasks",
+        unit="microseconds",
         ours_alone=True,
         usual=False,
         rounds=1,
