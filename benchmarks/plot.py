@@ -120,6 +120,8 @@ def _draw_bars(axes: Any, title: str, bars: Bars, *, log: bool) -> None:
     if log:
         axes.set_xscale("log")
         axes.set_xlim(min(values) / 3, max(values) * 4)
+        axes.xaxis.set_major_formatter(lambda value, _: number(value))
+        axes.xaxis.set_minor_formatter("")
     else:
         axes.set_xlim(0, max(values) * 1.15)
     axes.tick_params(axis="x", which="both", labelsize=7)
@@ -180,6 +182,7 @@ def _draw_lines(
     axes.set_xlabel(workload.along)
     places = sorted({figure.place for figure in workload.figures})
     axes.set_xticks(places, [f"{place:,}" for place in places])
+    axes.yaxis.set_major_formatter(lambda value, _: number(value))
     axes.minorticks_off()
     axes.tick_params(labelbottom=True)  # which shared axes show below the last panel alone
     axes.grid(axis="y", color="#dddddd")

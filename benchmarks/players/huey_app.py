@@ -5,6 +5,7 @@ Ours, huey 3.5.4 and huey 2.5 are used by the names that all three document.
 
 from __future__ import annotations
 
+import datetime
 import importlib.metadata
 import json
 import os
@@ -55,6 +56,11 @@ def declare(huey: Any) -> SimpleNamespace:
     """Return the task functions."""
     functions = (bodies.add, bodies.tick, bodies.nap, bodies.mark, bodies.nap_and_mark)
     return SimpleNamespace(**{each.__name__: huey.task()(each) for each in functions})
+
+
+def utc_now() -> datetime.datetime:
+    """Return the time as storages have it: in UTC and naive."""
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
 
 
 class Stand:

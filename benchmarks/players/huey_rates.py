@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bodies import COUNTDOWN, Marks
-from huey_app import Stand, stand
+from huey_app import Stand, stand, utc_now
 from stage import Figures, Settings, client, each_round, fresh_place, seconds_of, wait_until
 
 WORKERS = 4
@@ -102,7 +102,7 @@ def due(settings: Settings) -> Iterator[Figures]:
 
 
 def _schedule(one: Stand, count: int) -> None:
-    moment = datetime.datetime.utcnow() - datetime.timedelta(hours=1)
+    moment = utc_now() - datetime.timedelta(hours=1)
     storage, serialize = one.huey.storage, one.huey.serialize_task
     for _ in range(count):
         storage.add_to_schedule(serialize(one.tasks.add.s(1, 2)), moment)

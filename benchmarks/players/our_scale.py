@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from bodies import add
-from huey_app import Stand, stand
+from huey_app import Stand, stand, utc_now
 from stage import Figures, Settings, each_round
 
 from huey.storage import Batch
@@ -59,7 +59,7 @@ class Crowd:
         """Fill up to a size."""
         while self.size < size:
             count = min(PIECE, size - self.size)
-            due = datetime.datetime.utcnow() + LATER
+            due = utc_now() + LATER
             waiting = [self.task.s(1, 2) for _ in range(count)]
             data = self.huey.serialize_task
             self.storage.write(
@@ -94,7 +94,7 @@ class Crowd:
         assert self.storage.finish("1.1", claim, Batch(results=results))
 
     def _schedule(self) -> None:
-        due = datetime.datetime.utcnow() + LATER
+        due = utc_now() + LATER
         self.storage.add_to_schedule(self.huey.serialize_task(self.task.s(1, 2)), due)
 
     def _tick(self) -> None:
