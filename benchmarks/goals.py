@@ -143,17 +143,17 @@ def _growths(results: Results) -> list[Verdict]:
         if growths:
             worst, storage = max(growths)
             word = "reached" if worst <= MOST_GROWTH else "missed"
-            wanted = f"at most {MOST_GROWTH} x from few to many"
+            wanted = f"at most {MOST_GROWTH} x, however many"
             found.append(Verdict(f"scale, {label}", wanted, f"{number(worst)} x, {storage}", word))
     return found
 
 
 def _growth(results: Results, storage: str, label: str) -> float | None:
-    """Return the cost among the most tasks divided by that among the fewest."""
+    """Return the cost among the most tasks, divided by the lowest of those among fewer."""
     costs = [
         cost
         for figure in WORKLOADS[SCALE].figures
         if figure.label == label
         and (cost := results.median(SCALE, storage, OURS, figure.name)) is not None
     ]
-    return costs[-1] / costs[0] if len(costs) > 1 else None
+    return costs[-1] / min(costs[:-1]) if len(costs) > 1 else None
