@@ -1,0 +1,132 @@
+"""What a run came to: kept as JSON, read again, and counted up."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import statistics
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.contenders import OURS
+from benchmarks.environments import ROOT
+from benchmarks.match import Entry
+
+
+class Summary(NamedTuple):
+    """The rounds of one figure.
+
+    :param ratio: the median, over the rounds, of the contender's figure divided by ours; None if
+        either did not play.
+    """
+
+    median: float
+    least: float
+    most: float
+    ratio: float | None
+
+
+class Results:
+    """The entries of a run, and where and when it was.
+
+    :param facts: of machine, versions and date.
+    :param entries: of all workloads.
+    """
+
+    def __init__(self, facts: dict[str, Any], entries: Sequence[Entry]) -> None:
+        self.facts = facts
+        self.entries = list(entries)
+        self._found = {(one.workload, one.storage, one.contender): one for one in entries}
+
+    def entry(self, workload: str, storage: str, contender: str) -> Entry | None:
+        """Return an entry that has rounds, None if there is none."""
+        entry = self._found.get((workload, storage, contender))
+        return entry if entry and entry.rounds else None
+
+    def has(self, workload: str) -> bool:
+        """Say whether anybody has played a workload."""
+        return any(entry.workload == workload and entry.rounds for entry in self.entries)
+
+    def values(self, workload: str, storage: str, contender: str, figure: str) -> list[float]:
+        """Return a figure round by round, without those rounds that lack it."""
+        entry = self.entry(workload, storage, contender)
+        return [each[figure] for each in entry.rounds if figure in each] if entry else []
+
+    def median(self, workload: str, storage: str, contender: str, figure: str) -> float | None:
+        """Return the median of a figure's rounds, None if there are none."""
+        values = self.values(workload, storage, contender, figure)
+        return statistics.median(values) if values else None
+
+    def ratio(self, workload: str, storage: str, one: str, other: str, figure: str) -> float | None:
+        """Return the median of the rounds' ratios, one divided by the other, None if unknown.
+
+        Rounds of a number follow each other closely, so what slows the machine slows both.
+        """
+        pairs = list(
+            zip(
+                self.values(workload, storage, one, figure),
+                self.values(workload, storage, other, figure),
+                strict=False,
+            )
+        )
+        return statistics.median(a / b if b else float("inf") for a, b in pairs) if pairs else None
+
+    def summary(self, workload: str, storage: str, contender: str, figure: str) -> Summary | None:
+        """Return what the rounds of a figure come to, None if there are none."""
+        values = self.values(workload, storage, contender, figure)
+        if not values:
+            return None
+        ratio = self.ratio(workload, storage, contender, OURS, figure)
+        return Summary(statistics.median(values), min(values), max(values), ratio)
+
+    def write(self, path: Path) -> None:
+        """Keep everything in a file."""
+        entries = [entry._asdict() for entry in self.entries]
+        path.write_text(json.dumps({**self.facts, "entries": entries}, indent=1) + "\n")
+
+
+def read(path: Path) -> Results:
+    """Return the results that a file keeps."""
+    facts = json.loads(path.read_text())
+    return Results(facts, [Entry(**entry) for entry in facts.pop("entries")])
+
+
+def facts(entries: Sequence[Entry], began: datetime.datetime, seconds: float) -> dict[str, Any]:
+    """Return what a reader wants to know of a run."""
+    return {
+        "date": began.isoformat(timespec="seconds"),
+        "seconds": round(seconds),
+        "machine": {
+            "system": platform.system(),
+            "release": platform.release(),
+            "processor": _processor(),
+            "cpus": os.cpu_count(),
+        },
+        "versions": {
+            "python": platform.python_version(),
+            "redis": _said("redis-server", "--version"),
+            "commit": _said("git", "describe", "--always", "--dirty"),
+            **{entry.contender: entry.version for entry in entries},
+        },
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    named = [line for line in lines if line.startswith("model name")]
+    return named[0].partition(":")[2].strip() if named else platform.machine()
+
+
+def _said(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()
