@@ -30,14 +30,14 @@ from huey.storage.journal import Change, Journal
 from huey.storage.listing import Listing
 from huey.storage.liveness import Liveness
 from huey.storage.records import Records
-from huey.storage.wake import Doorbell
+from huey.storage.wake import BellWaiter, Doorbell, Lookout
 from huey.utils import UTC
 
 EVENTS_KEPT = 10_000
 ENDINGS_KEPT = 10_000
 
-# Woken by their doorbell, workers still look by themselves this often (seconds): producers that
-# know nothing of doorbells may write to the same folder.
+# Woken by their doorbell, one idle worker of each process still looks by itself this often
+# (seconds): producers that know nothing of doorbells may write to the same folder.
 _LOOK_AGAIN = 0.5
 
 _IDLE = ""  # the key that idle workers wait for, one of whom a message wakes
@@ -152,10 +152,12 @@ class FileStorage(BatchStorage):
             return claim
         with self._idle_bell.waiting(_IDLE) as waiter:
             claim = self._claim_first(owner)
-            woken = claim is None and waiter.wait(min(timeout, _LOOK_AGAIN))
+            woken = claim is None and self._wait(waiter, timeout)
             claim = claim or self._claim_first(owner)
         if waiter.rung and not woken:  # that was for another message, so for another worker
             self._ring_idle(1)
+        elif claim is not None and not self._lookout.is_manned:
+            self._idle_bell.ring_some(_IDLE)
         return claim
 
     def finish(self, slot: str, claim: Claim, batch: Batch = NOTHING) -> bool:
@@ -493,6 +495,14 @@ class FileStorage(BatchStorage):
 
     # -- within a turn: messages --------------------------------------------------------------
 
+    def _wait(self, waiter: BellWaiter, timeout: float) -> bool:
+        return self._lookout.wait(waiter, timeout, _LOOK_AGAIN, self._is_any)
+
+    def _is_any(self) -> bool:
+        """Say whether there is something to claim."""
+        with self._turn():
+            return self._queue.first() is not None
+
     def _claim_first(self, owner: str) -> Claim | None:
         with self._change() as change:
             return self._claim(change, owner, self._queue.first())
@@ -718,6 +728,7 @@ class FileStorage(BatchStorage):
         """Start in a new process: at first, or after a fork."""
         self._pid = os.getpid()
         self._live_folder_made = False
+        self._lookout = Lookout()
         self._liveness: Liveness = Liveness(self.live_folder)
         self._idle_bell = Doorbell(self.live_folder, "idle")
         self._result_bell = Doorbell(self.live_folder, "result")
