@@ -410,7 +410,9 @@ class Huey:
 
     def _enqueue(self, task: Task[Any], before: Batch = NOTHING) -> Any:
         """Put a task on the queue; in the same step, values and endings are cleared before."""
-        batch = self.prepare([task])._replace(clear=before.clear, endings=before.endings)
+        batch = self.prepare([task])
+        if before is not NOTHING:
+            batch = batch._replace(clear=before.clear, endings=before.endings)
         self.signals.send(SIGNAL_ENQUEUED, task)  # first, or a worker's signal could overtake it
         if self._immediate:
             self._run_here(batch)
@@ -478,7 +480,7 @@ class Huey:
             items.append((self.serialize_task(task), task.priority))
             if self.events.enabled:
                 carries = {"carries": task.carries} if task.carries else {}
-                known = {**carries, **task.describe(), **facts}
+                known = task.describe() | carries | facts
                 events += self.events.of("enqueued", task, retries=task.retries, **known)
         return Batch(enqueue=items, events=events)
 
@@ -725,10 +727,12 @@ class Huey:
         subjects: list[Any] = [task, type(task)] if isinstance(task, Task) else [task]
         return any(self.revocations.is_revoked(revocation_key(s), now) for s in subjects)
 
-    def heed_revocation(self, task: Task[Any], now: datetime.datetime) -> bool:
-        """Say whether a worker must skip a task; uses up a revocation that is for once."""
-        heed = self.revocations.heed
-        return heed(revocation_key(task), now) or heed(revocation_key(type(task)), now)
+    def heed_revocation(self, task: Task[Any], now: datetime.datetime | None = None) -> bool:
+        """Say whether a worker must skip a task; uses up a revocation that is for once.
+
+        :param now: naive time (UTC or local, as the Huey says), by default the present.
+        """
+        return self.revocations.heed([revocation_key(task), revocation_key(type(task))], now)
 
     def _revoke(self, subject: Any, until: datetime.datetime | None, once: bool) -> None:
         when = None if until is None else normalize_time(eta=until, utc=self.utc)

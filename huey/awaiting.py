@@ -124,13 +124,18 @@ class Endurance:
         return self._is_outage(error) and now < self._since + OUTAGE
 
 
-@contextmanager
-def interruptible(text: str) -> Iterator[None]:
+class interruptible:
     """Wait inside; an interrupt ends it with a message that says what it did not end."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(text) from None
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
+        if kind is KeyboardInterrupt:
+            raise KeyboardInterrupt(self._text) from None
 
 
 @contextmanager

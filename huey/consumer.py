@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import math
 import os
 import random
 import signal
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("huey.consumer")
 
-CLAIM_TIMEOUT = 1.0  # seconds that a worker waits for a message before it looks around
+CLAIM_TIMEOUT = 10.0  # seconds that a worker waits for a message before it looks around
 MOVE_AT_ONCE = 1000  # due messages moved to the queue in one step
 FINISH_PATIENCE = 60.0  # seconds that a result is kept while the storage cannot be written
 PAUSE = 0.05  # seconds between two looks whether a pause is over
@@ -72,6 +73,7 @@ class Worker:
         self.stopping = False
         self.leaving = False  # after what it runs: there are too many of them
         self.is_paused: Callable[[], bool] = _never
+        self.goes_on: Callable[[], bool] = _never  # says whether there is a next step, at once
         self.most_deliveries = MOST_DELIVERIES
         self.run: Run | None = None
         self._pid = os.getpid()
@@ -79,22 +81,32 @@ class Worker:
         self._keeper = keeper
         self._lock = threading.Lock()
         self._claim: Claim | None = None
+        self._following: Claim | None = None  # came with the acknowledgement of the one before
 
     def step(self, timeout: float = CLAIM_TIMEOUT) -> bool:
         """Claim one message and see it to its end; False if there was none."""
-        self.release()  # what could not be given back the last time
-        claim = self.huey.storage.claim(self.slot, timeout)
+        if self._claim is not None:
+            self.release()  # what could not be given back the last time
+        claim = self._take_up(timeout)
         if claim is None:
             return False
-        self._claim = claim
         try:
             if self._may_run():
                 self.huey.executor.receive(claim, self)
         finally:
             self.run = None
             self.done += 1
-            self.release()  # what is still in hand was not finished, so somebody has to
+            if self._claim is not None:
+                self.release()  # what is still in hand was not finished, so somebody has to
         return True
+
+    def _take_up(self, timeout: float) -> Claim | None:
+        """Have the next message in hand and return it; None if there is none."""
+        with self._lock:
+            self._claim, self._following = self._following, None
+        if self._claim is None:
+            self._claim = self.huey.storage.claim(self.slot, timeout)
+        return self._claim
 
     def _may_run(self) -> bool:
         """Say whether what was claimed is to be run: a word may have come while it waited."""
@@ -157,14 +169,14 @@ class Worker:
         if claim is None:
             return
         try:
-            ours = self._finish(claim, batch)
+            ours, self._following = self._finish(claim, batch)
         except BaseException:
             self._claim = claim  # in hand again, to be given back
             raise
         if not ours:
             logger.warning("worker %s: its message had been given to another one", self.name)
 
-    def _finish(self, claim: Claim, batch: Batch) -> bool:
+    def _finish(self, claim: Claim, batch: Batch) -> tuple[bool, Claim | None]:
         """Write a batch; during an outage again and again, while the claim is kept.
 
         After a minute, or when the worker is told to stop, the outage's error is raised: the
@@ -173,7 +185,10 @@ class Worker:
         storage, deadline, pause = self.huey.storage, time.monotonic() + FINISH_PATIENCE, 0.0
         while True:
             try:
-                return storage.finish(self.slot, claim, batch)
+                # Somebody who is told of signals may take a while; another worker is quicker then.
+                if not self.huey.signals and self.goes_on():
+                    return storage.finish_and_claim(self.slot, claim, batch)
+                return storage.finish(self.slot, claim, batch), None
             except Exception as error:
                 waited = time.monotonic() > deadline or self.stopping
                 if waited or not storage.is_outage(error):
@@ -204,8 +219,8 @@ class Worker:
             raise
 
     def _let_go(self) -> Claim | None:
-        with self._lock:
-            claim, self._claim = self._claim, None
+        with self._lock:  # there is one of them at most
+            claim, self._claim, self._following = self._claim or self._following, None, None
         return claim
 
 
@@ -478,19 +493,23 @@ class Consumer:
         with contextlib.suppress(Exception):  # in an outage; the steps tell of it
             worker.register()
         self.huey.hooks["on_startup"].run()
-        most = self.options.max_tasks
+        most = self.options.max_tasks or math.inf
 
-        def is_over() -> bool:
-            done = most is not None and worker.done >= most
-            return done or worker.leaving or stop.is_set()
+        def is_over(done: int = 0) -> bool:
+            return worker.done + done >= most or worker.leaving or stop.is_set()
+
+        worker.goes_on = lambda: not (self.paused or is_over(1))
 
         def step() -> None:
             if self.paused and not self._steps:
+                worker.release()
                 stop.wait(PAUSE)
             else:
                 worker.step()
 
         repeat(step, is_over, stop.wait, self._outage, self.fail)
+        with contextlib.suppress(Exception):  # in an outage; the driver tries again
+            worker.release()
         self.huey.hooks["on_shutdown"].run()
         with contextlib.suppress(Exception):
             worker.unregister()

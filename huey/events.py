@@ -46,9 +46,10 @@ class EventLog:
         self.huey = huey
         self.enabled = enabled
         self._lock = threading.Lock()
+        self._stirred: dict[Run, bool] = {}  # whoever pops one writes its events
         # Put into by tasks, which may be interrupted anywhere: an Event could stay locked for ever.
-        self._stirred: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
-        self._notes: dict[Run, list[Any]] = {}
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._resting = False  # whether `serve` waits for the bell
 
     def of(self, kind: str, task: Task[Any], **facts: Any) -> list[Any]:
         """Return one event ready for a storage, in a list; no event if events are off."""
@@ -60,46 +61,53 @@ class EventLog:
     def note(self, kind: str, run: Run, **facts: Any) -> None:
         """Keep an event of a running task for the next flush; none after its last `collect`."""
         if self.enabled:
-            with self._lock:
-                if run.over:
-                    return
-                self._notes.setdefault(run, []).extend(self.of(kind, run.task, **facts))
+            run.note(self.of(kind, run.task, **facts))
             self.stir(run)
 
     def stir(self, run: Run) -> None:
         """Take note that a running task has something to report."""
         if self.enabled:
-            self._stirred.put(run)
+            self._stirred[run] = True
+            if self._resting:
+                self.wake()
 
     def collect(self, run: Run) -> list[Any]:
         """Take everything that a task, now over, has reported and that is not written yet."""
         if not self.enabled:
             return []
+        run.over = True
+        if self._stirred.pop(run, False) and not run.flushed:
+            return self._collect(run)  # as most are: no flush has had anything of it
         with self._lock:
-            run.over = True
             return self._collect(run)
 
-    def flush(self, *stirred: Run | None) -> None:
-        """Write what running tasks have reported.
-
-        :param stirred: tasks to look at besides those that nobody has looked at yet.
-        """
+    def flush(self) -> None:
+        """Write what running tasks have reported."""
         with self._lock:  # while it is written too, or a task's end could overtake its progress
-            runs = dict.fromkeys((*stirred, *self._take_stirred()))
-            events = [event for run in runs if run is not None for event in self._collect(run)]
+            events = []
+            for run in list(self._stirred):
+                if self._stirred.pop(run, False):
+                    run.flushed = True
+                    events += self._collect(run)
             if events:
                 self.huey.storage.append_events(events)
 
     def serve(self, stop: threading.Event) -> None:
         """Flush ten times a second while tasks report something, until ``stop`` is set."""
         while not stop.is_set():
-            self._flush_or_log(self._stirred.get())
+            self._resting = True
+            if not self._stirred:
+                self._bell.get()
+            self._resting = False
+            self._flush_or_log()
             stop.wait(FLUSH_EVERY)
         self._flush_or_log()
+        self.wake()  # whoever serves beside
 
     def wake(self) -> None:
-        """Make `serve` look at its ``stop``."""
-        self._stirred.put(None)
+        """Make `serve` look around, at its ``stop`` too."""
+        self._resting = False
+        self._bell.put(None)
 
     def read(
         self, after: int | None = None, limit: int | None = None, timeout: float | None = None
@@ -115,20 +123,14 @@ class EventLog:
             (cursor, data if isinstance(data, dict) else json.loads(data)) for cursor, data in found
         ]
 
-    def _flush_or_log(self, *stirred: Run | None) -> None:
+    def _flush_or_log(self) -> None:
         try:
-            self.flush(*stirred)
+            self.flush()
         except Exception:
             logger.exception("some progress or output was lost")
 
-    def _take_stirred(self) -> Iterator[Run | None]:
-        with contextlib.suppress(queue.Empty):
-            while True:  # until there is none
-                yield self._stirred.get_nowait()
-
     def _collect(self, run: Run) -> list[Any]:
-        events = self._notes.pop(run, [])
-        progress, output = run.drain()
+        events, progress, output = run.drain()
         if output:
             events += self.of("output", run.task, records=_merge(output))
         if progress is not None:
@@ -140,10 +142,13 @@ class EventLog:
 def to_json(event: dict[str, Any]) -> bytes:
     """Return an event as the storages keep it that keep bytes."""
     try:
-        return json.dumps(event, default=_plain, separators=(",", ":")).encode()
+        return _encode(event).encode()
     except (TypeError, ValueError, RecursionError):  # keys that are no text, circles
         known = {key: event[key] for key in ("kind", "task", "name", "at")}
         return to_json({**known, "problem": "the rest of this event is no JSON"})
+
+
+_encode = json.JSONEncoder(default=lambda value: _plain(value), separators=(",", ":")).encode
 
 
 def _plain(value: Any) -> Any:

@@ -123,7 +123,7 @@ class Executor:
         except BaseException as error:  # unpickling may raise anything, SystemExit included
             self._set_aside(claim, error, host)
             return
-        if claim.deliveries and self.huey.heed_revocation(task, self._now()):
+        if claim.deliveries and self.huey.heed_revocation(task):
             self._end(task, "canceled", host)  # its worker died meanwhile, or was killed for that
         elif claim.deliveries >= (1 if self._at_most_once(task) else host.most_deliveries):
             self._give_up(task, claim, host)
@@ -161,11 +161,7 @@ class Executor:
         """
         host = host or Inline(self.huey)
         host.run = Run(task, host.name, self.huey.events.stir)  # now it can be cancelled
-        now = now or self._now()
-        # Compared in UTC: local time comes twice when clocks go back.
-        eta, expires, present = map(self._in_utc, (task.eta, task.expires_resolved, now))
-        revoked = (not eta or eta <= present) and self.huey.heed_revocation(task, now)
-        admission = admit(eta, expires, present, revoked)
+        admission = self._admit(task, now)
         if admission is Admission.RUN:
             return self.huey._execute(task, host)
         if admission is Admission.SCHEDULE and task.eta is not None:
@@ -173,6 +169,16 @@ class Executor:
         else:
             self._end(task, admission.value, host)
         return None
+
+    def _admit(self, task: Task[Any], now: datetime.datetime | None) -> Admission:
+        if task.eta is None and task.expires_resolved is None:  # most tasks care for no time
+            revoked = self.huey.heed_revocation(task, now)
+            return Admission.REVOKED if revoked else Admission.RUN
+        now = now or self._now()
+        # Compared in UTC: local time comes twice when clocks go back.
+        eta, expires, present = map(self._in_utc, (task.eta, task.expires_resolved, now))
+        revoked = (not eta or eta <= present) and self.huey.heed_revocation(task, now)
+        return admit(eta, expires, present, revoked)
 
     def _now(self) -> datetime.datetime:
         return from_timestamp(time.time(), utc=self.huey.utc)
@@ -187,8 +193,9 @@ class Executor:
         huey = self.huey
         run = host.run or Run(task, host.name, huey.events.stir)
         gone = self._gather(run)
-        facts = {"worker": host.name, "attempt": task.attempt, "retries": task.retries}
-        huey.events.note("executing", run, **facts)
+        if huey.events.enabled:
+            facts = {"worker": host.name, "attempt": task.attempt, "retries": task.retries}
+            huey.events.note("executing", run, **facts)
         logger.info("executing %s", task)
         huey.signals.send(S.SIGNAL_EXECUTING, task)
         token = running.set(run)
@@ -292,19 +299,19 @@ class Executor:
             return
         story = self.huey.events.collect(run)
         try:
-            batch, after = self._follow_up(run.task, tried, outcome, duration)
+            batch, after = self._follow_up(run.task, tried, outcome, duration, story)
         except BaseException as error:  # the value or the next message cannot be stored
             if is_ctrl_c(error):
                 raise
             tried, outcome = Tried(error=error), Outcome(Ending.ERROR)
-            batch, after = self._follow_up(run.task, tried, outcome, duration)
+            batch, after = self._follow_up(run.task, tried, outcome, duration, story)
         try:
-            host.finish(batch._replace(events=[*story, *batch.events]))
+            host.finish(batch)
         except Exception as error:  # what the storage does not take, perhaps it is too large
             if isinstance(error, StorageError) or self.huey.storage.is_outage(error):
                 raise
             tried, outcome = Tried(error=error), Outcome(Ending.ERROR)
-            batch, after = self._follow_up(run.task, tried, outcome, duration)
+            batch, after = self._follow_up(run.task, tried, outcome, duration, [])
             host.finish(batch)
         if run.canceled and outcome.retries is None:
             self.huey.restore_by_id(run.task.id)  # nothing is left to keep from running
@@ -314,13 +321,22 @@ class Executor:
             self.huey.enqueue(after)
 
     def _follow_up(
-        self, task: Task[Any], tried: Tried, outcome: Outcome, duration: float
+        self,
+        task: Task[Any],
+        tried: Tried,
+        outcome: Outcome,
+        duration: float,
+        story: list[Any],
     ) -> tuple[Batch, Task[Any] | None]:
         """Return what is to be written after a try, and a task to be enqueued after that.
 
         The task that follows is in the batch, unless somebody wants to see every task pass.
+
+        :param story: events to be written before those of the end.
         """
-        batch = self._outcome(task, tried, outcome, duration)
+        batch = self._outcome(
+            task, tried, outcome, [*story, *self._tell(task, tried, outcome, duration)]
+        )
         batch = self._for_chords(batch, task, tried, outcome)
         after = self._after(task, tried, outcome)
         if self.huey.enqueue_is_overridden():
@@ -359,9 +375,12 @@ class Executor:
             enqueue=[*batch.enqueue, *more.enqueue], events=[*batch.events, *more.events]
         )
 
-    def _outcome(self, task: Task[Any], tried: Tried, outcome: Outcome, duration: float) -> Batch:
+    def _outcome(self, task: Task[Any], tried: Tried, outcome: Outcome, events: list[Any]) -> Batch:
         """Return what is to be written about a try."""
-        events = self._tell(task, tried, outcome, duration)
+        if outcome.ending is Ending.COMPLETE:
+            results = self._value(task, tried.value)
+            endings = [] if results else [(task.id, "none")]
+            return Batch(results, endings, events=events)
         if outcome.retries is not None:
             batch = self._again(task, outcome, events)
             told = self.huey.store_intermediate_errors and outcome.ending is Ending.ERROR
@@ -370,13 +389,9 @@ class Executor:
             return Batch(endings=_endings(task, "canceled"), events=events + self._skip(task))
         if outcome.ending is Ending.LOCKED:
             return Batch(endings=_endings(task, "locked"), events=events + self._skip(task))
-        if outcome.ending is Ending.COMPLETE:
-            results, ending = self._value(task, tried.value), "none"
-        else:
-            results, ending = self._failure(task, tried.error), "error"
-            events = events + self._skip(task)
-        endings = _endings(task, ending)[1 if results else 0 :]
-        return Batch(results=results, endings=endings, events=events)
+        results = self._failure(task, tried.error)
+        endings = _endings(task, "error")[1 if results else 0 :]
+        return Batch(results=results, endings=endings, events=events + self._skip(task))
 
     def _skip(self, task: Task[Any]) -> list[Any]:
         """Return the events of those behind a task in its pipeline, which will not run."""
@@ -439,9 +454,9 @@ class Executor:
     def _tell(self, task: Task[Any], tried: Tried, outcome: Outcome, duration: float) -> list[Any]:
         """Return the event of a try's end."""
         of, left = self.huey.events.of, outcome.retries
-        further = {"retries": left or 0, "again": left is not None}
         if outcome.ending is Ending.COMPLETE:
             return of("complete", task, duration=duration)
+        further = {"retries": left or 0, "again": left is not None}
         if outcome.ending is Ending.CANCELED:
             why = str(tried.error) if isinstance(tried.error, CancelExecution) else ""
             return of("canceled", task, error=why, **further)
@@ -455,6 +470,8 @@ class Executor:
         )
 
     def _signal(self, task: Task[Any], tried: Tried, outcome: Outcome) -> None:
+        if not self.huey.signals:
+            return
         failed = outcome.ending in _FAILED
         if failed and isinstance(tried.error, RateLimitExceeded):
             self.huey.signals.send(S.SIGNAL_RATE_LIMITED, task)
@@ -547,9 +564,8 @@ class Executor:
 
 
 def _endings(task: Task[Any], ending: str) -> list[tuple[str, str]]:
-    """Return how a task ended that left no value, and that those behind it will not run."""
-    behind = task.pipeline()[1:] if ending != "none" else ()
-    return [(task.id, ending), *((one.id, "skipped") for one in behind)]
+    """Return how a task ended that failed, and that those behind it will not run."""
+    return [(task.id, ending), *((one.id, "skipped") for one in task.pipeline()[1:])]
 
 
 def one_line(error: BaseException | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from huey.exceptions import (
     CancelExecution,
@@ -71,6 +71,9 @@ class Outcome(NamedTuple):
     eta: datetime.datetime | None = None
 
 
+COMPLETE: Final = Outcome(Ending.COMPLETE)
+
+
 def judge(
     error: BaseException | None, retries: int, *, shutdown: bool = False, canceled: bool = False
 ) -> Outcome:
@@ -82,7 +85,7 @@ def judge(
     :param canceled: somebody asked the task to stop, so it is not tried again.
     """
     if error is None:
-        return Outcome(Ending.COMPLETE)
+        return COMPLETE
     if isinstance(error, TaskInterrupt):
         return Outcome(Ending.INTERRUPTED if shutdown else Ending.CANCELED)
     failed = Ending.TIMEOUT if isinstance(error, TaskTimeout) else Ending.ERROR

@@ -196,8 +196,17 @@ class Registry:
 
 
 def _check(message: Any) -> None:
+    shape = tuple(map(type, message)) if type(message) is Message else None
+    if shape in _good_shapes:
+        return
     for field, kinds in _FIELDS.items():
         value = getattr(message, field, None)
         if value is not None and not isinstance(value, kinds):
             kind = type(value).__name__
             raise UnreadableMessage(f"a task message whose {field} cannot be a {kind}")
+    if shape is not None and len(_good_shapes) < _SHAPES_KEPT:
+        _good_shapes.add(shape)
+
+
+_SHAPES_KEPT = 1000
+_good_shapes: set[tuple[type, ...]] = set()  # the types of fields of messages that were good

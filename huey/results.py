@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import AsyncIterator, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import datetime
 
     from huey.api import Huey
-    from huey.storage.base import Waiter
+    from huey.storage.base import Found, Waiter
     from huey.tasks import Task
 
 R = TypeVar("R")
@@ -44,6 +44,8 @@ R = TypeVar("R")
 # A wait is woken by the storage; it looks again by itself this often (seconds), so that an
 # interrupt reaches it and a wake-up lost with a killed process does not matter.
 LOOK_AGAIN = 1.0
+
+_AT_ONCE = 1000  # values read in one trip, so that nobody else waits for long
 
 BEHIND_A_FAILURE = "a task before it in the pipeline gave no value"
 
@@ -107,6 +109,11 @@ class Result(Generic[R]):
     def id(self) -> str:
         """The unique id of the task."""
         return self.task.id
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the value was read and is in this object."""
+        return self._value is not EmptyData
 
     def __repr__(self) -> str:
         return f"<Result: task {self.id}>"
@@ -180,6 +187,11 @@ class Result(Generic[R]):
         data = read(self.id)
         if data is EmptyData:
             return False
+        self._read(data, preserve)
+        return True
+
+    def _read(self, data: Any, preserve: bool = False) -> None:
+        """Take in what was in the result store, or put it back if it cannot be read here."""
         try:
             self._value = self.huey.serializer.deserialize(data)
         except BaseException as error:
@@ -190,19 +202,35 @@ class Result(Generic[R]):
             why = f"its value is stored but cannot be read here: {type(error).__name__}: {error}"
             metadata = {"error": why, "retries": 0, "traceback": "", "task_id": self.id}
             raise TaskException(metadata) from error
-        return True
 
     def _look_or_end(self, preserve: bool) -> bool:
         """Read the result store once; True also if the task ended without a value."""
         with self._looking:
-            if self._value is not EmptyData or self._look(preserve):
+            if self._value is not EmptyData:
                 return True
-            ending = self.huey.storage.peek_ending(self.id)
-            if not ending:
-                return False
-            raise_ending(ending, self.id)
-            self._value = None
+            if preserve:
+                return self._look(preserve) or self._end(self.huey.storage.peek_ending(self.id))
+            (found,) = self.huey.storage.take_results([self.id])
+            if found.value is EmptyData:
+                return self._end(found.ending)
+            self._read(found.value)
             return True
+
+    def _take_in(self, found: Found) -> None:
+        """Take in what was found, unless that is an error to be raised when somebody asks."""
+        if found.value is not EmptyData:
+            with suppress(TaskException):
+                self._read(found.value)
+        elif found.ending == "none":
+            self._value = None
+
+    def _end(self, ending: str | None) -> bool:
+        """Take in how the task ended without a value; False if it has not ended."""
+        if not ending:
+            return False
+        raise_ending(ending, self.id)
+        self._value = None
+        return True
 
     def _wait(
         self,
@@ -213,18 +241,17 @@ class Result(Generic[R]):
         preserve: bool,
     ) -> None:
         deadline = None if timeout is None else time.monotonic() + timeout
-        if self._look_or_end(preserve):
-            return
-        endure = Endurance(self.huey.storage.is_outage)
+        endure = None
         while True:
             left = LOOK_AGAIN if deadline is None else deadline - time.monotonic()
             try:
                 if self._look_and_wait(left, backoff, max_delay, preserve):
                     return
             except Exception as error:
-                if not endure(error):
+                if endure is None or not endure(error):  # the first look is not to be endured
                     raise
                 time.sleep(max(0.0, min(left, PAUSE)))
+            endure = endure or Endurance(self.huey.storage.is_outage)
             if left <= 0:
                 if revoke_on_timeout:
                     self.revoke()
@@ -233,14 +260,13 @@ class Result(Generic[R]):
     def _look_and_wait(
         self, seconds: float, backoff: float, max_delay: float, preserve: bool
     ) -> bool:
-        """Look, then wait for a ring if there was nothing; say whether there was something."""
+        """Look, then wait for a ring if there was nothing, and look; say whether there was."""
         (entered,) = self.waiters(backoff, max_delay)
         with entered as waiter:  # anew each time: a waiter is good for one ring
             if self._look_or_end(preserve):
                 return True
-            if seconds > 0:
-                waiter.wait(min(seconds, LOOK_AGAIN))
-        return False
+            rang = seconds > 0 and waiter.wait(min(seconds, LOOK_AGAIN))
+        return rang and self._look_or_end(preserve)
 
     def waiters(
         self, backoff: float = 1.15, max_delay: float = 1.0
@@ -314,6 +340,27 @@ class Result(Generic[R]):
         )
 
 
+def take_together(results: Sequence[Any]) -> int:
+    """Look once for the values of several results, in one trip where the storage can.
+
+    :returns: how many were there. What a task raised, or how it ended without a value, is left to
+        the `get` of its result.
+    """
+    mine = [
+        one
+        for one in results
+        if isinstance(one, Result) and not one.is_read and one._looking.acquire(blocking=False)
+    ]
+    try:
+        taken = mine[0].huey.storage.take_results([one.id for one in mine]) if mine else []
+        for result, found in zip(mine, taken, strict=True):
+            result._take_in(found)
+    finally:
+        for one in mine:
+            one._looking.release()
+    return sum(one.is_read for one in mine)
+
+
 class ResultGroup(Generic[R]):
     """The results of several tasks, in the order of the tasks.
 
@@ -343,14 +390,25 @@ class ResultGroup(Generic[R]):
         :param timeout: with ``blocking``, seconds for all of them together.
         """
         timeout = kwargs.pop("timeout", None)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        values = []
         with interruptible(ALL_GO_ON):
-            if timeout is None:
-                return [result.get(*args, **kwargs) for result in self._results]
-            deadline = time.monotonic() + timeout
-            return [
-                result.get(*args, **{**kwargs, "timeout": max(0.0, deadline - time.monotonic())})
-                for result in self._results
-            ]
+            for result in self._looked_ahead(kwargs.get("preserve", False)):
+                if deadline is not None:
+                    kwargs["timeout"] = max(0.0, deadline - time.monotonic())
+                values.append(result.get(*args, **kwargs))
+        return values
+
+    def _looked_ahead(self, preserve: bool) -> Iterator[Result[R]]:
+        """Yield the results, and take the values of those behind along that are there already.
+
+        The more there were the last time, the more it looks for.
+        """
+        found = 0
+        for n, result in enumerate(self._results):
+            if not preserve and isinstance(result, Result) and not result.is_read:
+                found = take_together(self._results[n : n + min(2 * found + 1, _AT_ONCE)])
+            yield result
 
     def __call__(self, *args: Any, **kwargs: Any) -> list[R | None]:
         """Do what `get` does."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 import logging
+import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from huey.constants import EmptyData
 from huey.results import Result
 from huey.tasks import Task, TaskWrapper
-from huey.utils import printable
+from huey.utils import from_timestamp, printable
 
 if TYPE_CHECKING:
     from huey.api import Huey
@@ -51,13 +53,20 @@ class Revocations:
         until, _ = self._read(key, data)
         return until is None or until > now
 
-    def heed(self, key: str, now: datetime.datetime) -> bool:
-        """Say the same to a worker, and use up a revocation that is for once or over."""
+    def heed(self, keys: Sequence[str], now: datetime.datetime | None) -> bool:
+        """Say the same of several keys to a worker, and use up what is for once or over.
+
+        :param now: by default the present.
+        """
+        for key, data in zip(keys, self.huey.storage.peek_many(keys), strict=True):
+            if data is not EmptyData and self._heed(key, data, now):
+                return True
+        return False
+
+    def _heed(self, key: str, data: Any, now: datetime.datetime | None) -> bool:
         storage = self.huey.storage
-        data = storage.peek_data(key)
-        if data is EmptyData:
-            return False
         until, once = self._read(key, data)
+        now = now or from_timestamp(time.time(), utc=self.huey.utc)
         if until is not None and until <= now:
             storage.pop_data(key)
             return False

@@ -232,10 +232,12 @@ class Run:
         self.started = time.time()
         self.canceled = False
         self.over = False
+        self.flushed = False  # whether some of what it reported was written before its end
         self.held: dict[str, tuple[Any, str]] = {}  # locks that it has taken, see `huey.locks`
         self.at_end: list[Callable[[], None]] = []  # called by its worker before it is over
         self._wake = wake
         self._lock = threading.Lock()
+        self._notes: list[Any] = []
         self._awake = False
         self._progress: tuple[float, float | None, str | None] | None = None
         self._drained: tuple[float, float | None, str | None] | None = None
@@ -260,15 +262,24 @@ class Run:
         if not self._awake:
             self._rouse()
 
-    def drain(self) -> tuple[tuple[float, float | None, str | None] | None, list[tuple[str, Any]]]:
-        """Take what was reported since the last time: the latest progress, and all output."""
+    def note(self, events: list[Any]) -> None:
+        """Keep events for whoever drains it next; none when it is over."""
+        with self._lock:
+            if not self.over:
+                self._notes += events
+
+    def drain(
+        self,
+    ) -> tuple[list[Any], tuple[float, float | None, str | None] | None, list[tuple[str, Any]]]:
+        """Take what came since the last time: events, the latest progress, and all output."""
         with self._lock:
             self._awake = False
+            notes, self._notes = self._notes, []
             # Read once and never cleared: a report that comes in this moment is not lost.
             progress, before = self._progress, self._drained
             self._drained = progress
             output, self._output = self._output, []
-        return (None if progress is before else progress), output
+        return notes, (None if progress is before else progress), output
 
     def _rouse(self) -> None:
         self._awake = True

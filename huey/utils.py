@@ -167,6 +167,8 @@ def short_call(args: tuple[Any, ...], kwargs: dict[str, Any], limit: int = 80) -
 
 
 def _short_repr(value: Any) -> str:
+    if type(value) in (int, float, bool, type(None)) and -1e15 < (value or 0) < 1e15:
+        return repr(value)  # which most are; reprlib takes much longer to come to that
     try:
         return _short.repr(value)
     except Exception:  # a number too long to print, a class that calls itself list

@@ -5,8 +5,12 @@ without having run.
 """
 
 import os
+import signal
 
 import pytest
+
+if hasattr(signal, "SIGHUP"):  # under nohup it is ignored, by all that tests start too
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -285,6 +285,67 @@ def test_a_worker_told_to_stop_runs_nothing_that_it_had_just_claimed(huey, story
     assert [task.id for task in huey.pending()] == [result.id]
 
 
+def test_a_message_claimed_along_the_way_goes_back_when_the_consumer_stops(huey):
+    consumer = huey.create_consumer()
+
+    @huey.task()
+    def stop():
+        threading.Thread(target=consumer.stop, kwargs={"graceful": True}).start()
+        assert eventually(consumer._driver._stop.is_set)
+
+    note = huey.task(name="note")(print)
+    first, *others = [stop(), *(note(n) for n in range(3))]
+    consumer.start()
+
+    assert first.get(blocking=True, timeout=PATIENCE) is None
+    assert eventually(lambda: not consumer.running)
+    assert [task.id for task in huey.pending()] == [other.id for other in others]
+    assert huey.storage.inflight() == 0
+
+
+def test_a_message_claimed_along_the_way_goes_back_when_the_consumer_pauses(huey):
+    begun, go_on, ran = threading.Event(), threading.Event(), []
+
+    @huey.task()
+    def wait():
+        begun.set()
+        go_on.wait(PATIENCE)
+
+    note = huey.task(name="note")(ran.append)
+    with huey.create_consumer() as consumer:
+        first, other = wait(), note(1)
+        assert begun.wait(PATIENCE)
+        consumer.pause()
+        go_on.set()
+        first.get(blocking=True, timeout=PATIENCE)
+
+        assert eventually(lambda: huey.storage.inflight() == 0)
+        assert [task.id for task in huey.pending()] == [other.id]
+        assert ran == []
+        consumer.resume()
+        other.get(blocking=True, timeout=PATIENCE)
+
+
+def test_whoever_is_told_of_signals_does_not_hold_up_the_next_message(huey):
+    held_up, go_on = threading.Event(), threading.Event()
+    note = huey.task(name="note")(print)
+    first = note(1)
+
+    @huey.signal("complete")
+    def hold_up(signal, task):
+        if task.id == first.id:
+            held_up.set()
+            go_on.wait(PATIENCE)
+
+    second = note(2)
+    with huey.create_consumer(workers=1) as consumer:
+        assert held_up.wait(PATIENCE)
+        assert huey.storage.inflight() == 0
+        consumer.resize(2)
+        assert second.get(blocking=True, timeout=PATIENCE) is None
+        go_on.set()
+
+
 # --- what a consumer survives ----------------------------------------------------------------
 
 
@@ -315,7 +376,8 @@ def test_a_storage_that_fails_for_a_moment_costs_one_turn(huey, monkeypatch, cap
 
 def test_a_result_that_cannot_be_stored_now_is_kept_until_it_can(huey, monkeypatch, caplog):
     errors = [OSError("full")] * 3
-    monkeypatch.setattr(huey.storage, "finish", failing(huey.storage.finish, *errors))
+    finish = huey.storage.finish_and_claim
+    monkeypatch.setattr(huey.storage, "finish_and_claim", failing(finish, *errors))
     runs = []
 
     @huey.task()
@@ -332,8 +394,8 @@ def test_a_result_that_cannot_be_stored_now_is_kept_until_it_can(huey, monkeypat
 
 def test_a_result_that_cannot_be_stored_for_long_is_computed_again(huey, monkeypatch):
     monkeypatch.setattr("huey.consumer.FINISH_PATIENCE", -1)
-    finish, release = huey.storage.finish, huey.storage.release
-    monkeypatch.setattr(huey.storage, "finish", failing(finish, OSError("full")))
+    finish, release = huey.storage.finish_and_claim, huey.storage.release
+    monkeypatch.setattr(huey.storage, "finish_and_claim", failing(finish, OSError("full")))
     monkeypatch.setattr(huey.storage, "release", failing(release, OSError("full"), OSError("full")))
     runs = []
 
