@@ -30,7 +30,7 @@ from huey.storage.base import (
     Waiter,
 )
 from huey.storage.liveness import Liveness
-from huey.storage.wake import Doorbell
+from huey.storage.wake import BellWaiter, Doorbell, Lookout
 from huey.utils import is_filename, to_timestamp
 
 EVENTS_KEPT = 10_000
@@ -173,11 +173,11 @@ class SqliteStorage(BatchStorage):
             return claim
         with self._idle_bell.waiting(_IDLE) as waiter:
             claim = self._claim_if_any(owner)
-            woken = claim is None and self._wait_for_message(waiter, timeout)
+            woken = claim is None and self._wait(waiter, timeout)
             claim = claim or self._claim_if_any(owner)
         if waiter.rung and not woken:  # that was for another message, so for another worker
             self._ring_idle(1)
-        elif claim is not None and not woken:  # nobody was rung for it, nor for more of them
+        elif claim is not None and not self._lookout.is_manned:
             self._idle_bell.ring_some(_IDLE)
         return claim
 
@@ -433,7 +433,7 @@ class SqliteStorage(BatchStorage):
         self._pid = os.getpid()
         self._appended = 0
         self._live_folder_made = False
-        self._lookout = threading.Lock()
+        self._lookout = Lookout()
         self._liveness: Liveness = Liveness(self.live_folder)
         self._idle_bell = Doorbell(self.live_folder, "idle")
         self._result_bell = Doorbell(self.live_folder, "result")
@@ -575,9 +575,16 @@ class SqliteStorage(BatchStorage):
         db.execute(statements.FORGET_WORKERS, theirs)
         return db.execute(statements.RELEASE_ALL, theirs).rowcount
 
+    def _wait(self, waiter: BellWaiter, timeout: float) -> bool:
+        return self._lookout.wait(waiter, timeout, _LOOK_AGAIN, self._is_any)
+
+    def _is_any(self) -> bool:
+        """Say whether there is something to claim."""
+        return bool(self._execute(statements.ANY, (self.name,)))
+
     def _claim_if_any(self, owner: str) -> Claim | None:
         """Claim, but take the write lock only if there is something to claim."""
-        if not self._execute(statements.ANY, (self.name,)):
+        if not self._is_any():
             return None
         rows = self._execute(statements.CLAIM, (owner, self.name))
         return Claim(*rows[0]) if rows else None
@@ -740,15 +747,6 @@ class SqliteStorage(BatchStorage):
     def _ring_result(self, key: str) -> None:
         self._result_bell.ring(key)
         self._result_bell.tell(key)
-
-    def _wait_for_message(self, waiter: Waiter, timeout: float) -> bool:
-        """Wait for a ring. One worker of a process looks out for messages without one."""
-        if not self._lookout.acquire(blocking=False):
-            return waiter.wait(min(timeout, 2 * _LOOK_AGAIN))  # the other one may get busy
-        try:
-            return waiter.wait(min(timeout, _LOOK_AGAIN))
-        finally:
-            self._lookout.release()
 
     def _ring_idle(self, count: int) -> None:
         """Wake as many idle workers as there are messages, first those of this process."""

@@ -131,6 +131,37 @@ class Bell:
                     del self._waiters[waiter.key]
 
 
+class Lookout:
+    """One of those who wait looks by itself now and then, for what comes without a ring."""
+
+    def __init__(self) -> None:
+        self._manned = threading.Lock()
+
+    @property
+    def is_manned(self) -> bool:
+        """Whether somebody looks out. Who leaves with work may ring for somebody if not."""
+        return self._manned.locked()
+
+    def wait(
+        self, waiter: BellWaiter, timeout: float, every: float, look: Callable[[], object]
+    ) -> bool:
+        """Wait at most ``timeout`` seconds, until it rings or ``look`` sees something.
+
+        :param every: seconds between two looks, if nobody else looks out.
+        :returns: whether it rang.
+        """
+        if not self._manned.acquire(blocking=False):
+            return waiter.wait(timeout)
+        try:
+            deadline = time.monotonic() + timeout
+            while not waiter.wait(min(every, deadline - time.monotonic())):
+                if look() or time.monotonic() >= deadline:
+                    return False
+            return True
+        finally:
+            self._manned.release()
+
+
 class Doorbell(Bell):
     """A bell that other processes can ring.
 
