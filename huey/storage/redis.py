@@ -252,6 +252,8 @@ class RedisStorage(BatchStorage):
 
     def unregister(self, slot: str) -> None:
         self._open()
+        while self._in_doubt and (claim := self._find(self._members.worker(slot))):
+            self.release(slot, claim)  # it would have been this worker's next one
         self._members.unregister(slot)
 
     def workers(self) -> list[tuple[str, dict[str, Any]]]:

@@ -819,6 +819,19 @@ def test_what_was_claimed_unheard_comes_before_anything_else(lossy):
     assert (line.lost, storage.claim("a").data, storage.inflight()) == (3, b"2", 1)
 
 
+def test_what_a_worker_claimed_unheard_goes_back_when_it_ends(lossy):
+    line, storage = lossy
+    storage.register("a", {})
+    storage.write(Batch(enqueue=[(b"%d" % n, None) for n in range(4)]))
+    _, claim = storage.finish_and_claim("a", storage.claim("a"))
+    line.lose_answer_to(b"inflight")
+    assert storage.finish_and_claim("a", claim) == (True, None)
+
+    storage.unregister("a")
+
+    assert (line.lost, storage.enqueued_items(), storage.inflight()) == (1, [b"2", b"3"], 0)
+
+
 def test_results_whose_answer_is_lost_are_taken_once_and_not_lost(lossy):
     line, storage = lossy
     keys = [f"{n}" for n in range(1200)]
