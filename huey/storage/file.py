@@ -176,7 +176,7 @@ class FileStorage(BatchStorage):
             ours = self._finish(change, owner, claim, batch)
             # A message of this very batch that comes before it cannot be read yet.
             following = self._claim(change, owner, first) if self._queue.is_first(first) else None
-        self._ring(batch)
+        self._ring(batch, claimed=int(following is not None))
         return ours, following
 
     def release(self, slot: str, claim: Claim) -> None:
@@ -770,12 +770,15 @@ class FileStorage(BatchStorage):
 
     # -- wake-ups -----------------------------------------------------------------------------
 
-    def _ring(self, batch: Batch) -> None:
-        """Wake those who wait for something in a batch that has just been written."""
+    def _ring(self, batch: Batch, claimed: int = 0) -> None:
+        """Wake those who wait for something in a batch that has just been written.
+
+        :param claimed: how many messages were claimed in the same step, so need nobody else.
+        """
         for key, _ in (*batch.results, *batch.endings):
             self._ring_result(key)
         if batch.enqueue or batch.joins:
-            self._ring_idle(len(batch.enqueue) + len(batch.joins))
+            self._ring_idle(len(batch.enqueue) + len(batch.joins) - claimed)
         if batch.schedule:
             self.wake_schedule()
         if batch.events:
@@ -789,7 +792,7 @@ class FileStorage(BatchStorage):
 
     def _ring_idle(self, count: int) -> None:
         """Wake as many idle workers as there are messages, first those of this process."""
-        left = count - self._idle_bell.ring_some(_IDLE, count)
+        left = count - self._idle_bell.ring_some(_IDLE, count) if count > 0 else 0
         for _ in range(min(left, 64)):
             self._idle_bell.tell()
 

@@ -195,7 +195,7 @@ class SqliteStorage(BatchStorage):
             return self._finish(owner, claim, batch, db), self._claim(owner, db)
 
         ours, following = self._in_one_step(step)
-        self._ring(batch)
+        self._ring(batch, claimed=int(following is not None))
         return ours, following
 
     def release(self, slot: str, claim: Claim) -> None:
@@ -732,12 +732,15 @@ class SqliteStorage(BatchStorage):
 
     # -- wake-ups -----------------------------------------------------------------------------
 
-    def _ring(self, batch: Batch) -> None:
-        """Wake those who wait for something in a batch that has just been written."""
+    def _ring(self, batch: Batch, claimed: int = 0) -> None:
+        """Wake those who wait for something in a batch that has just been written.
+
+        :param claimed: how many messages were claimed in the same step, so need nobody else.
+        """
         for key, _ in (*batch.results, *batch.endings):
             self._ring_result(key)
         if batch.enqueue or batch.joins:
-            self._ring_idle(len(batch.enqueue) + len(batch.joins))
+            self._ring_idle(len(batch.enqueue) + len(batch.joins) - claimed)
         if batch.schedule:
             self.wake_schedule()
         if batch.events:
@@ -750,7 +753,7 @@ class SqliteStorage(BatchStorage):
 
     def _ring_idle(self, count: int) -> None:
         """Wake as many idle workers as there are messages, first those of this process."""
-        left = count - self._idle_bell.ring_some(_IDLE, count)
+        left = count - self._idle_bell.ring_some(_IDLE, count) if count > 0 else 0
         for _ in range(min(left, 64)):
             self._idle_bell.tell()
 
