@@ -33,8 +33,8 @@ from huey.storage.liveness import Liveness
 from huey.storage.wake import BellWaiter, Doorbell, Lookout
 from huey.utils import is_filename, to_timestamp
 
-EVENTS_KEPT = 10_000
-ENDINGS_KEPT = 100_000  # of all who share a file
+EVENTS_KEPT = 10_000  # of all who share a file,
+ENDINGS_KEPT = 100_000  # likewise
 _TRIM_EVERY = 500  # appended events or endings between two looks at how many there are
 
 # Woken by their doorbell, one idle worker of each process still looks by itself this often
@@ -417,12 +417,11 @@ class SqliteStorage(BatchStorage):
         self._event_bell.ring_all()
 
     def last_event(self) -> int | None:
-        rows = self._execute("SELECT max(id) FROM event WHERE queue = ?", (self.name,))
-        last: int | None = rows[0][0]
-        return last
+        rows = self._execute(statements.LAST_EVENT, (self.name,))
+        return rows[0][0] if rows else None
 
     def flush_events(self) -> None:
-        self._execute("DELETE FROM event WHERE queue = ?", (self.name,))
+        self._in_one_step(self._flush_events)
 
     # -- the connection -----------------------------------------------------------------------
 
@@ -721,14 +720,15 @@ class SqliteStorage(BatchStorage):
         if self._appended < _TRIM_EVERY:
             return
         self._appended = 0
-        db.execute(statements.TRIM_EVENTS, {"queue": self.name, "kept": EVENTS_KEPT})
+        db.execute(statements.TRIM_EVENTS, (EVENTS_KEPT,))
         db.execute(statements.TRIM_ENDINGS, (ENDINGS_KEPT,))
 
     def _read_events(self, after: int | None, limit: int | None) -> list[tuple[int, Any]]:
-        return self._execute(
-            "SELECT id, data FROM event WHERE queue = ? AND id > ? ORDER BY id LIMIT ?",
-            (self.name, after or 0, _limit(limit)),
-        )
+        return self._execute(statements.READ_EVENTS, (self.name, after or 0, _limit(limit)))
+
+    def _flush_events(self, db: sqlite3.Connection) -> None:
+        for statement in statements.FLUSH_EVENTS:
+            db.execute(statement, (self.name,))
 
     # -- wake-ups -----------------------------------------------------------------------------
 

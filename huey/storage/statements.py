@@ -67,7 +67,7 @@ CREATE TABLE IF NOT EXISTS worker (
     PRIMARY KEY (queue, name)
 );
 CREATE TABLE IF NOT EXISTS event (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY,
     queue TEXT NOT NULL,
     data BLOB NOT NULL
 );
@@ -79,9 +79,9 @@ CREATE INDEX IF NOT EXISTS task_waiting ON task (queue, priority DESC, id)
 CREATE INDEX IF NOT EXISTS task_claimed ON task (queue, claimed_by)
     WHERE claimed_by IS NOT NULL;
 CREATE INDEX IF NOT EXISTS schedule_queue_timestamp ON schedule (queue, timestamp);
-CREATE INDEX IF NOT EXISTS event_queue_id ON event (queue, id);
 CREATE INDEX IF NOT EXISTS turn_at ON turn (queue, key, at);
 DROP INDEX IF EXISTS ending_queue_id;
+DROP INDEX IF EXISTS event_queue_id;
 """
 
 OWN_COLUMNS: Final = (
@@ -219,10 +219,16 @@ TURN_IN_THE_WAY: Final = """
 SELECT at FROM turn WHERE queue = :queue AND key = :key ORDER BY at DESC LIMIT 1 OFFSET :limit
 """
 
-TRIM_EVENTS: Final = """
-DELETE FROM event WHERE queue = :queue AND id <= (
-    SELECT id FROM event WHERE queue = :queue ORDER BY id DESC LIMIT 1 OFFSET :kept
+READ_EVENTS: Final = "SELECT id, data FROM event WHERE queue = ? AND id > ? ORDER BY id LIMIT ?"
+
+LAST_EVENT: Final = "SELECT id FROM event WHERE queue = ? ORDER BY id DESC LIMIT 1"
+
+# Cursors go on counting from the newest row, so of all that are flushed it stays, as nobody's.
+FLUSH_EVENTS: Final = (
+    "UPDATE event SET queue = '', data = x'' WHERE id = (SELECT max(id) FROM event) AND queue = ?",
+    "DELETE FROM event WHERE queue = ?",
 )
-"""
+
+TRIM_EVENTS: Final = "DELETE FROM event WHERE id <= (SELECT max(id) FROM event) - ?"
 
 TRIM_ENDINGS: Final = "DELETE FROM ending WHERE id <= (SELECT max(id) FROM ending) - ?"
