@@ -51,10 +51,10 @@ bench: ## measure the engine beside others, and how quick a kernel stays (BENCH_
 	@echo "== benchmarks.kernel_latency"
 	@$(RUN) benchmarks.kernel_latency
 
-bench-docs: ## measure everything beside everybody, for the manual's page on speed
+bench-docs: ## measure everything beside everybody for the manual (one row: BENCH_ARGS="--only map")
 	@tools/setup fast
 	@echo "== benchmarks, all of them"
-	@$(RUN) benchmarks --only all --with all --json $(SPEED)/results.json $(BENCH_ARGS)
+	@$(RUN) benchmarks --only all --with all --json $(SPEED)/results.json --update $(BENCH_ARGS)
 	@echo "== benchmarks.plot"
 	@$(RUN) benchmarks.plot $(SPEED)/results.json $(SPEED)
 

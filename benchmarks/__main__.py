@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import datetime
 import sys
-import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from benchmarks.contenders import CONTENDERS, OURS, USUAL
 from benchmarks.environments import NoEnvironment, interpreter
 from benchmarks.goals import verdicts
-from benchmarks.match import Entry, match
+from benchmarks.match import match
 from benchmarks.report import TAKES, print_verdicts, print_workload
-from benchmarks.results import Results, facts
+from benchmarks.results import OtherMachine, Results, begin, dated
 from benchmarks.server import NoServer
 from benchmarks.workloads import WORKLOADS
 
@@ -38,6 +36,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--idle", type=_above_0, default=60, metavar="SECONDS", help="how long to idle (default 60)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep all rounds in a file")
+    parser.add_argument(
+        "--update",
+        action="store_true",
+        help="leave in that file what it has of other workloads and storages",
+    )
     return parser.parse_args(arguments)
 
 
@@ -77,37 +80,35 @@ def _above_0(text: str) -> int:
     return number
 
 
-def play(options: argparse.Namespace) -> Results:
-    """Play what was asked for, and print each workload as it ends."""
+def play(options: argparse.Namespace, results: Results) -> None:
+    """Play what was asked for; print and keep each workload as it ends."""
     names = list(dict.fromkeys((OURS, *options.contender)))
     workloads = [WORKLOADS[name] for name in options.workload]
     storages = [s for s in options.storage if any(s in each.counts for each in workloads)]
     for name in names:
         interpreter(CONTENDERS[name])
-    began, start = datetime.datetime.now(), time.monotonic()
-    entries: list[Entry] = []
     print(TAKES)
     with match(names, storages, options.idle) as one:
         for workload in workloads:
-            fresh = list(one.play(workload, options.rounds))
+            fresh = dated(list(one.play(workload, options.rounds)))
             print_workload(Results({}, fresh), workload)
-            entries += fresh
-    return Results(facts(entries, began, time.monotonic() - start), entries)
+            results.add(fresh)
+            if options.json:
+                results.write(options.json)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and keep the figures where they are wanted; 1 if somebody failed."""
     options = parse(arguments)
     try:
-        results = play(options)
-    except (NoEnvironment, NoServer) as error:
+        results = begin(options.json, update=options.update)
+        play(options, results)
+    except (NoEnvironment, NoServer, OtherMachine, OSError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2
     found = verdicts(results)
     if found:
         print_verdicts(found)
-    if options.json:
-        results.write(options.json)
     return 1 if any(entry.error for entry in results.entries) else 0
 
 

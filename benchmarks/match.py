@@ -37,6 +37,8 @@ class Entry(NamedTuple):
     :param count: tasks or calls in a round.
     :param rounds: the figures of each.
     :param error: why there are no more, empty if there are all.
+    :param date: when it was played.
+    :param commit: of this engine, at that time.
     """
 
     workload: str
@@ -46,6 +48,8 @@ class Entry(NamedTuple):
     count: int
     rounds: list[Figures]
     error: str = ""
+    date: str = ""
+    commit: str = ""
 
 
 class PlayerFailed(Exception):
@@ -96,6 +100,8 @@ class Player:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)  # whom it has left behind
         self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
     def play(self) -> Figures:
         """Play a round; after a failure nothing is played any more."""

@@ -37,17 +37,16 @@ def _page(results: Results, workloads: Sequence[Workload]) -> Iterator[str]:
 
 
 def _facts(results: Results) -> str:
-    machine, versions = results.facts["machine"], results.facts["versions"]
-    tools = [f"Python {versions['python']}", versions["redis"].partition(" sha")[0]]
-    theirs = [
-        versions[name]
-        for name, each in CONTENDERS.items()
-        if each.requirements and name in versions
-    ]
+    machine = results.machine
+    dates = sorted({entry.date[:10] for entry in results.entries})
+    commits = ", ".join(f"``{each}``" for each in sorted({one.commit for one in results.entries}))
+    installed = [name for name, each in CONTENDERS.items() if each.requirements]
+    theirs = [results.versions[name] for name in installed if name in results.versions]
+    tools = [f"Python {machine['python']}", machine["redis"], *theirs]
     return (
-        f"Measured on {results.facts['date'][:10]} at commit ``{versions['commit']}``, "
-        f"on {machine['cpus']} cores of {machine['processor']} with {machine['system']} "
-        f"{machine['release']}; {', '.join((*filter(None, tools), *theirs))}."
+        f"Measured on {' to '.join(dict.fromkeys((dates[0], dates[-1])))} at {commits}, on "
+        f"{machine['cpus']} cores of {machine['processor']} with {machine['system']} "
+        f"{machine['release']}; {', '.join(filter(None, tools))}."
     )
 
 

@@ -30,17 +30,32 @@ class Summary(NamedTuple):
     ratio: float | None
 
 
-class Results:
-    """The entries of a run, and where and when it was.
+class OtherMachine(Exception):
+    """What a file keeps was measured elsewhere."""
 
-    :param facts: of machine, versions and date.
+
+class Results:
+    """The entries of one or several runs on one machine.
+
+    :param machine: what a reader wants to know of it.
     :param entries: of all workloads.
     """
 
-    def __init__(self, facts: dict[str, Any], entries: Sequence[Entry]) -> None:
-        self.facts = facts
-        self.entries = list(entries)
-        self._found = {(one.workload, one.storage, one.contender): one for one in entries}
+    def __init__(self, machine: dict[str, Any], entries: Sequence[Entry] = ()) -> None:
+        self.machine = machine
+        self._found: dict[tuple[str, str, str], Entry] = {}
+        self.add(entries)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """All of them, in the order in which they were played."""
+        return list(self._found.values())
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        """Add what has played in turn; what was kept of these workloads on these storages goes."""
+        played = {(one.workload, one.storage) for one in entries}
+        kept = [one for one in self._found.values() if (one.workload, one.storage) not in played]
+        self._found = {(one.workload, one.storage, one.contender): one for one in (*kept, *entries)}
 
     def entry(self, workload: str, storage: str, contender: str) -> Entry | None:
         """Return an entry that has rounds, None if there is none."""
@@ -86,32 +101,57 @@ class Results:
     def write(self, path: Path) -> None:
         """Keep everything in a file."""
         entries = [entry._asdict() for entry in self.entries]
-        path.write_text(json.dumps({**self.facts, "entries": entries}, indent=1) + "\n")
+        whole = {"machine": self.machine, "versions": self.versions, "entries": entries}
+        path.write_text(json.dumps(whole, indent=1) + "\n")
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """With what each contender has played."""
+        return {entry.contender: entry.version for entry in self.entries if entry.version}
 
 
 def read(path: Path) -> Results:
     """Return the results that a file keeps."""
-    facts = json.loads(path.read_text())
-    return Results(facts, [Entry(**entry) for entry in facts.pop("entries")])
+    whole = json.loads(path.read_text())
+    return Results(whole["machine"], [Entry(**entry) for entry in whole["entries"]])
 
 
-def facts(entries: Sequence[Entry], began: datetime.datetime, seconds: float) -> dict[str, Any]:
-    """Return what a reader wants to know of a run."""
+def begin(path: Path | None, *, update: bool) -> Results:
+    """Return what to add to: what a file keeps, or nothing yet.
+
+    :param path: of the file that is going to be written, so its folder is made.
+    :raises OtherMachine: if the file's figures must not stand beside those of this machine.
+    """
+    here = _machine()
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if update and path.exists():
+            kept = read(path)
+            if kept.machine != here:
+                raise OtherMachine(
+                    f"{path} was measured on {kept.machine}, this is {here}: leave out --update, "
+                    f"or choose another file"
+                )
+            return kept
+        path.touch()
+    return Results(here)
+
+
+def dated(entries: Sequence[Entry]) -> list[Entry]:
+    """Return entries that say when and at which commit they were played: now, at this one."""
+    date = datetime.datetime.now().isoformat(timespec="seconds")
+    commit = _said("git", "describe", "--always", "--dirty")
+    return [entry._replace(date=date, commit=commit) for entry in entries]
+
+
+def _machine() -> dict[str, Any]:
     return {
-        "date": began.isoformat(timespec="seconds"),
-        "seconds": round(seconds),
-        "machine": {
-            "system": platform.system(),
-            "release": platform.release(),
-            "processor": _processor(),
-            "cpus": os.cpu_count(),
-        },
-        "versions": {
-            "python": platform.python_version(),
-            "redis": _said("redis-server", "--version"),
-            "commit": _said("git", "describe", "--always", "--dirty"),
-            **{entry.contender: entry.version for entry in entries},
-        },
+        "system": platform.system(),
+        "release": platform.release(),
+        "processor": _processor(),
+        "cpus": os.cpu_count(),
+        "python": platform.python_version(),
+        "redis": _said("redis-server", "--version").partition(" sha")[0],
     }
 
 

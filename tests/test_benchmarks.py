@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.goals import Goal, verdicts
 from benchmarks.match import Entry
-from benchmarks.results import Results, read
+from benchmarks.results import OtherMachine, Results, begin, read
 from benchmarks.tables import number
 
 ROOT = Path(__file__).parents[1]
@@ -44,12 +44,13 @@ def kept(tmp_path_factory):
 def test_a_run_keeps_all_rounds_of_all_contenders(kept):
     found = json.loads(kept.read_text())
 
-    assert found.keys() == {"date", "seconds", "machine", "versions", "entries"}
+    assert found.keys() == {"machine", "versions", "entries"}
     assert [each["contender"] for each in found["entries"]] == ["ours", "pool"]
     for each in found["entries"]:
         assert (each["workload"], each["storage"], each["error"]) == ("latency", "memory", "")
         assert [figures.keys() for figures in each["rounds"]] == [{"p50", "p95"}]
         assert min(each["rounds"][0].values()) > 0
+        assert each["date"]
 
 
 @pytest.mark.slow
@@ -86,11 +87,29 @@ def test_a_goal_is_judged_where_both_have_played():
 
 
 def test_results_are_read_as_they_were_written(tmp_path):
-    Results({"date": "today"}, [entry("ours", 1.5)]).write(tmp_path / "kept.json")
+    Results({"cpus": 2}, [entry("ours", 1.5)]).write(tmp_path / "kept.json")
 
     again = read(tmp_path / "kept.json")
 
-    assert (again.facts, again.entries) == ({"date": "today"}, [entry("ours", 1.5)])
+    assert (again.machine, again.entries) == ({"cpus": 2}, [entry("ours", 1.5)])
+
+
+def test_a_workload_that_is_played_again_replaces_all_who_played_it_before():
+    results = Results({}, [entry("ours", 300), entry("pool", 200)])
+    other = entry("ours", 7)._replace(workload="drain")
+
+    results.add([other])
+    results.add([entry("ours", 250)])
+
+    assert results.entries == [other, entry("ours", 250)]
+
+
+def test_figures_of_two_machines_are_not_mixed(tmp_path):
+    file = tmp_path / "kept.json"
+    Results({"cpus": 1000}, [entry("ours", 300)]).write(file)
+
+    with pytest.raises(OtherMachine, match="1000"):
+        begin(file, update=True)
 
 
 @pytest.mark.parametrize(

@@ -95,14 +95,19 @@ def _say(out: Any, what: Mapping[str, Any]) -> None:
 
 @contextmanager
 def fresh_place(settings: Settings) -> Iterator[str]:
-    """Give an empty folder, gone with the block, and empty the player's database."""
-    if "redis" in settings.storage:
-        client(settings).flushdb()
+    """Give an empty folder, gone with the block, and have the player's database empty."""
+    _empty_database(settings)
     folder = tempfile.mkdtemp(dir=settings.folder)
     try:
         yield folder
     finally:
+        _empty_database(settings)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _empty_database(settings: Settings) -> None:
+    if "redis" in settings.storage:
+        client(settings).flushdb()
 
 
 def client(settings: Settings) -> Any:
