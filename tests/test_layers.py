@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 ENGINE = """
-    constants exceptions signals hooks crontab every
+    constants exceptions signals hooks crontab every alone
     utils serializer lifecycle coroutines
     registry tasks awaiting results composition storage.base
     storage.wake storage.liveness storage.server storage.members

@@ -229,6 +229,9 @@ class SqliteStorage(BatchStorage):
     def wake_claims(self) -> None:
         self._idle_bell.ring_all()
 
+    def waiting_for_message(self) -> AbstractContextManager[Waiter]:
+        return self._idle_bell.waiting(_IDLE)
+
     def is_outage(self, error: BaseException) -> bool:
         if isinstance(error, sqlite3.OperationalError):
             return _errorname(error).startswith(_PASSING)
