@@ -31,7 +31,7 @@ ENGINE = """
     huey bin.* contrib.*
 """
 NOTEBOOK = """
-    states log pace fields lesson
+    beside states log pace fields lesson
     card
     group runs
     cards
