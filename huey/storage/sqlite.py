@@ -7,6 +7,7 @@ import json
 import operator
 import os
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,6 +39,8 @@ _TRIM_EVERY = 500  # appended events or endings between two looks at how many th
 # Woken by their doorbell, workers still look by themselves this often (seconds): producers that
 # know nothing of doorbells may write to the same file.
 _LOOK_AGAIN = 0.5
+
+_DRIVE = "/drive/"  # where JupyterLite keeps the files that its reader sees
 
 # What Sqlite calls errors after which the file is lost, and those that may pass.
 _CORRUPT = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
@@ -95,7 +98,7 @@ class SqliteStorage(BatchStorage):
             )
         if str(filename) == ":memory:":
             raise ConfigurationError("for a queue in memory use MemoryHuey, not SqliteHuey")
-        self.filename = os.path.abspath(filename)
+        self.filename = _absolute(filename)
         self.live_folder = f"{self.filename}.live"
         self.cache_mb = cache_mb
         self.fsync = fsync
@@ -687,6 +690,21 @@ class SqliteStorage(BatchStorage):
         left = count - self._idle_bell.ring_some(_IDLE, count)
         for _ in range(min(left, 64)):
             self._idle_bell.tell()
+
+
+def _absolute(filename: str | os.PathLike[str]) -> str:
+    """Return where a file is, or is to be.
+
+    JupyterLite keeps the reader's files on a drive that cannot hold a database. There it is in
+    memory instead, which is as much as a page can promise.
+    """
+    path, platform = os.path.abspath(filename), str(sys.platform)
+    if platform != "emscripten" or not path.startswith(_DRIVE):
+        return path
+    import tempfile  # which takes its time, and only here
+
+    name = path.removeprefix(_DRIVE).replace(os.sep, "-")
+    return os.path.join(tempfile.gettempdir(), name)
 
 
 def _errorname(error: sqlite3.Error) -> str:
