@@ -5,25 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import sys
 import time
 from collections.abc import Callable, Coroutine
 from functools import partial
-from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
-from huey import signals as S
-from huey.alone import LOOK_AGAIN, Breath, can_wait, complete
+from huey.alone import LOOK_AGAIN, can_wait, complete
 from huey.coroutines import OwnLoop
+from huey.drivers.arriving import SingleWindow
+from huey.drivers.awaiting import AwaitingExecutor
 from huey.drivers.caller import Caller
 from huey.drivers.keeper import Timekeeper, Timer
 from huey.drivers.loop import repeat_awaiting
 from huey.drivers.thread import ThreadDriver
-from huey.drivers.window import AGAIN, Kind, Window, is_harmless_in
-from huey.exceptions import CancelExecution, ConfigurationError, TaskInterrupt, TaskTimeout
-from huey.executor import Executor, Host, Inline, Tried
-from huey.lifecycle import judge
-from huey.tasks import Run, Task, current_run, running
+from huey.exceptions import ConfigurationError
+from huey.executor import Executor
 
 if TYPE_CHECKING:
     from huey.consumer import Consumer, Worker
@@ -184,137 +180,6 @@ class SingleDriver(ThreadDriver):
                 self.huey.events.flush()
             except Exception:
                 logger.exception("some progress or output was lost")
-
-
-class AwaitingExecutor(Executor):
-    """Leaves the rest of a run to the worker, who awaits it."""
-
-    def run(self, task: Task[Any], host: Host) -> Any:
-        if isinstance(host, Inline):
-            return super().run(task, host)
-        worker: Any = host
-        worker.later = self._run(task, worker)
-        return None
-
-    async def _run(self, task: Task[Any], worker: Worker) -> None:
-        """Do what `Executor.run` does; its order of things, and its reasons, are there."""
-        huey, run = self.huey, worker.run or Run(task, worker.name, self.huey.events.stir)
-        run.give_way = Breath()
-        gone = self._gather(run)
-        if huey.events.enabled:
-            facts = {"worker": worker.name, "attempt": task.attempt, "retries": task.retries}
-            huey.events.note("executing", run, **facts)
-        logging.getLogger("huey.executor").info("executing %s", task)
-        huey.signals.send(S.SIGNAL_EXECUTING, task)
-        token = running.set(run)
-        try:
-            began = time.perf_counter()
-            tried = Tried(error=gone) if gone else await self._try_awaiting(run, worker)
-            duration = time.perf_counter() - began
-            outcome = judge(
-                tried.error, task.retries, shutdown=worker.stopping, canceled=run.canceled
-            )
-            self._wind_up(run)
-            huey.hooks["post_execute"].run(task, tried.value, tried.error)
-        finally:
-            running.reset(token)
-            self._free_locks(run)
-        try:
-            self._conclude(run, worker, tried, outcome, duration)
-        finally:
-            self._free_locks(run)
-
-    async def _try_awaiting(self, run: Run, worker: Worker) -> Tried:
-        try:
-            self.huey.hooks["pre_execute"].run(run.task, passing=CancelExecution)
-        except CancelExecution as error:
-            return Tried(error=error)
-        run.task.begin()
-        tried = await worker.call_awaiting(run, run.task.execute)
-        if isinstance(tried.error, TaskTimeout) and not tried.error.args:
-            tried.error.args = run.task.overrun().args
-        return tried
-
-
-class SingleWindow(Window):
-    """The window of a plain function, which can be reached only while its stack is laid aside.
-
-    What is thrown arrives when it goes on: at its next line, or its next call.
-    """
-
-    def call(self, run: Run, func: Callable[[], Any]) -> Tried:
-        self._run, self._thrown, self._thrown_at = run, None, -math.inf
-        try:
-            if run.canceled:
-                raise TaskInterrupt
-            return Tried(value=func())
-        except BaseException as error:
-            return Tried(error=error)
-        finally:
-            self._run = None
-            _arrivals.forget(run)
-
-    def throw(self, run: Run, kind: Kind = TaskInterrupt) -> bool:
-        if self._run is not run:
-            return False
-        now = time.monotonic()
-        if kind is not self._thrown or now >= self._thrown_at + AGAIN:
-            self._thrown, self._thrown_at = kind, now
-            _arrivals.expect(run, kind)
-        return True
-
-
-class Arrivals:
-    """Exceptions on their way into runs; the interpreter tells of lines and calls meanwhile.
-
-    That is one of its tools for debuggers. An exception set from outside would hit whoever runs
-    next in this thread. Before Python 3.12 there is no such tool: nothing arrives.
-    """
-
-    _TOOL: Final = 4  # of six, of which debuggers, coverage and profilers have others
-
-    def __init__(self) -> None:
-        self._expected: dict[Run, Kind] = {}
-        self._monitoring: Any = getattr(sys, "monitoring", None)
-
-    def expect(self, run: Run, kind: Kind) -> None:
-        """Raise an exception in a run as soon as it goes on."""
-        known = self._monitoring
-        if known is None or known.get_tool(self._TOOL) not in (None, "huey"):
-            return
-        if not self._expected:
-            known.use_tool_id(self._TOOL, "huey")
-            for event in (known.events.LINE, known.events.CALL):
-                known.register_callback(self._TOOL, event, self._look)
-            known.set_events(self._TOOL, known.events.LINE | known.events.CALL)
-        self._expected[run] = kind
-
-    def forget(self, run: Run) -> None:
-        """Raise nothing in a run that is over."""
-        if self._expected.pop(run, None) is not None and not self._expected:
-            self._monitoring.set_events(self._TOOL, 0)
-            self._monitoring.free_tool_id(self._TOOL)
-
-    def _look(self, *place: Any) -> None:
-        run = current_run()
-        kind = None if run is None else self._expected.get(run)
-        frame = sys._getframe(1)
-        if run is None or kind is None or not is_harmless_in(frame) or not _is_within(run, frame):
-            return
-        self.forget(run)
-        raise kind
-
-
-def _is_within(run: Run, frame: FrameType | None) -> bool:
-    """Say whether a frame is of a run's own stack, and not of a callback that has its context."""
-    while frame is not None:
-        if frame.f_code is SingleWindow.call.__code__:
-            return frame.f_locals.get("run") is run
-        frame = frame.f_back
-    return False
-
-
-_arrivals = Arrivals()
 
 
 class LoopTimer(Timer):
