@@ -13,7 +13,7 @@ BROWSER_ARG = $(shell test "$$(uname)" = Linux && test -z "$$DISPLAY$$WAYLAND_DI
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help docs lab test fast faults lint bench bench-docs
+.PHONY: help docs lab lite test fast faults lint bench bench-docs
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,10 @@ lab: ## open the first tutorial in JupyterLab (more arguments: LAB_ARGS=--no-bro
 	@echo "== JupyterLab"
 	@exec env PATH="$(CURDIR)/.venv/bin:$$PATH" $(RUN) jupyterlab --notebook-dir=notebooks \
 		--LabApp.default_url=/lab/tree/01_first_task.ipynb $(ROOT_ARG) $(BROWSER_ARG) $(LAB_ARGS)
+
+lite: ## the site that runs the notebooks in a browser with no server, in build/lite
+	@tools/setup lab
+	@tools/lite
 
 test: ## everything that CI runs: lint, notebooks, all tests
 	@tools/setup test

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from huey.alone import complete, is_alone
 from huey.exceptions import ResultTimeout
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ OUTAGE = 60.0  # seconds for which the storage may be away while somebody waits
 PAUSE = 0.1  # seconds between two attempts meanwhile
 
 
+LOOK_SOON = 0.01  # seconds between two looks at what has arrived, in a thread that is alone
 TICK = 0.1  # seconds after which an event loop looks around, see `ticking`
 
 ONE_GOES_ON = "no longer waiting; the task goes on: cancel() stops it"
@@ -47,6 +49,7 @@ class Awaited(Protocol):
 
 
 A = TypeVar("A", bound=Awaited)
+T = TypeVar("T")
 
 
 class _Pauses:
@@ -209,7 +212,7 @@ async def until(
         with _Watch() as watch:  # anew each time: a waiter is good for one ring
             call = partial(_call_in, loop, rang.set)
             try:
-                heard, found = await loop.run_in_executor(None, watch.look, look, awaited, call)
+                heard, found = await _beside(watch.look, look, awaited, call)
             except Exception as error:
                 if pauses is None or not endure(error):
                     raise
@@ -223,6 +226,15 @@ async def until(
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await rang.wait()
+
+
+async def _beside(func: Callable[..., T], *args: Any) -> T:
+    """Call a function that may be slow in a thread of the loop's pool, here if there is none."""
+    import asyncio
+
+    if is_alone():
+        return func(*args)
+    return await asyncio.get_running_loop().run_in_executor(None, func, *args)
 
 
 def _call_in(loop: Any, call: Callable[[], object]) -> None:
@@ -254,7 +266,7 @@ class Completed(Generic[A]):
                 if not pending:
                     return
                 try:
-                    look = [arrived.get(timeout=self._left(pauses, pending))]
+                    look = [self._next(arrived, self._left(pauses, pending))]
                 except queue.Empty:
                     look = list(pending)
 
@@ -268,11 +280,11 @@ class Completed(Generic[A]):
             return partial(_call_in, loop, partial(arrived.put_nowait, result))
 
         with cancellable(ALL_GO_ON), _Watch() as watch:
-            pauses = await loop.run_in_executor(None, self._listen, watch, call_for)
+            pauses = await _beside(self._listen, watch, call_for)
             pending = dict.fromkeys(self._results)
             look = list(pending)
             while True:
-                for result in await loop.run_in_executor(None, _ready, look):
+                for result in await _beside(_ready, look):
                     if pending.pop(result, self) is None:
                         yield result
                 if not pending:
@@ -288,11 +300,27 @@ class Completed(Generic[A]):
         heard = [watch.listen(result, call_for(result)) for result in self._results]
         return _Pauses(LOOK_AGAIN if all(heard) else POLL, deadline)
 
+    def _next(self, arrived: queue.SimpleQueue[A], seconds: float) -> A:
+        """Return the next that is said to be ready; raise `queue.Empty` after so many seconds."""
+        if not is_alone():
+            return arrived.get(timeout=seconds)
+        complete(_pause(arrived, seconds), "write `async for` instead of `for`")
+        return arrived.get_nowait()
+
     def _left(self, pauses: _Pauses, pending: dict[A, None]) -> float:
         pause = pauses.next()
         if pause <= 0:
             raise ResultTimeout(f"{len(pending)} results are not ready within {self._timeout} s")
         return pause
+
+
+async def _pause(arrived: queue.SimpleQueue[Any], seconds: float) -> None:
+    """Wait until something has arrived, at most so many seconds."""
+    import asyncio
+
+    deadline = time.monotonic() + seconds
+    while arrived.empty() and time.monotonic() < deadline:
+        await asyncio.sleep(min(LOOK_SOON, seconds))
 
 
 def _ready(results: Sequence[A]) -> list[A]:

@@ -12,7 +12,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -82,6 +82,7 @@ class Worker:
         self._lock = threading.Lock()
         self._claim: Claim | None = None
         self._following: Claim | None = None  # came with the acknowledgement of the one before
+        self.later: Coroutine[Any, Any, Any] | None = None  # the rest of a step that is awaited
 
     def step(self, timeout: float = CLAIM_TIMEOUT) -> bool:
         """Claim one message and see it to its end; False if there was none."""
@@ -98,6 +99,26 @@ class Worker:
             self.done += 1
             if self._claim is not None:
                 self.release()  # what is still in hand was not finished, so somebody has to
+        return True
+
+    async def step_awaiting(self) -> bool:
+        """Do what `step` does with no wait for a message, and await the task's end."""
+        if self._claim is not None:
+            self.release()
+        claim = self._take_up(0)
+        if claim is None:
+            return False
+        try:
+            if self._may_run():
+                self.huey.executor.receive(claim, self)
+                later, self.later = self.later, None
+                if later is not None:
+                    await later
+        finally:
+            self.run = None
+            self.done += 1
+            if self._claim is not None:
+                self.release()
         return True
 
     def _take_up(self, timeout: float) -> Claim | None:
@@ -122,6 +143,16 @@ class Worker:
             os._exit(0)  # a fork that the task made and that came back: one worker is enough
         call_off()
         return tried
+
+    async def call_awaiting(self, run: Run, func: Callable[[], Any]) -> Tried:
+        """Do what `call` does in an event loop, which goes on while a coroutine waits."""
+        if self.stopping:
+            run.cancel()
+        call_off = self._set_timer(run)
+        try:
+            return await self._caller.call_awaiting(run, func)
+        finally:
+            call_off()
 
     def interrupt(self, run: Run) -> bool:
         """Raise an exception inside a running task; False if it is over."""
@@ -333,7 +364,7 @@ class Consumer:
     def _make_anew(self, here: bool) -> None:
         """Make what serves once: a worker left behind by a stop must not come back with a start."""
         self._number = next(_consumer_numbers)
-        self._outage = Outage()
+        self.outage = Outage()
         self.scheduler = Scheduler(
             self.huey, self.options.scheduler_interval, self.options.periodic
         )
@@ -490,6 +521,20 @@ class Consumer:
 
     def work(self, worker: Worker, stop: threading.Event) -> None:
         """Step until ``stop`` is set, the worker has to leave, or has done its share."""
+        is_over = self.begin(worker, stop)
+
+        def step() -> None:
+            if self.holds_back:
+                worker.release()
+                stop.wait(PAUSE)
+            else:
+                worker.step()
+
+        repeat(step, is_over, stop.wait, self.outage, self.fail)
+        self.end(worker)
+
+    def begin(self, worker: Worker, stop: threading.Event) -> Callable[[], bool]:
+        """Have a worker come online; return what says whether its steps are over."""
         with contextlib.suppress(Exception):  # in an outage; the steps tell of it
             worker.register()
         self.huey.hooks["on_startup"].run()
@@ -499,15 +544,10 @@ class Consumer:
             return worker.done + done >= most or worker.leaving or stop.is_set()
 
         worker.goes_on = lambda: not (self.paused or is_over(1))
+        return is_over
 
-        def step() -> None:
-            if self.paused and not self._steps:
-                worker.release()
-                stop.wait(PAUSE)
-            else:
-                worker.step()
-
-        repeat(step, is_over, stop.wait, self._outage, self.fail)
+    def end(self, worker: Worker) -> None:
+        """Have a worker go that steps no more."""
         with contextlib.suppress(Exception):  # in an outage; the driver tries again
             worker.release()
         self.huey.hooks["on_shutdown"].run()
@@ -521,7 +561,12 @@ class Consumer:
         def step() -> None:
             self.scheduler.wait(self.scheduler.step())
 
-        repeat(step, stop.is_set, stop.wait, self._outage, self.fail)
+        repeat(step, stop.is_set, stop.wait, self.outage, self.fail)
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether no task may be begun, as the consumer is paused and goes no step on."""
+        return self.paused and not self._steps
 
     def fail(self, error: StorageError) -> None:
         """Stop, as the storage cannot be used; return at once."""
@@ -579,7 +624,7 @@ class Consumer:
         if self._noted is not None:
             self._noted.wake()
         else:
-            threading.Thread(target=self.stop, name="huey stop").start()
+            self._driver.call_soon(self.stop)
 
     def _run_once(self, noted: Noted) -> bool:
         """Run until a signal, and stop; say whether it was the one to start anew."""

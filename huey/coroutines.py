@@ -8,6 +8,8 @@ from collections.abc import Callable, Coroutine
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar
 
+from huey.alone import complete, is_alone
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -48,6 +50,8 @@ def run_to_end(coroutine: Coroutine[Any, Any, T]) -> T:
         asyncio.get_running_loop()
     except RuntimeError:
         return run()
+    if is_alone():
+        return complete(coroutine, "await the coroutine itself")
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(1, "huey coroutine") as beside:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
 
+from huey import alone
 from huey.awaiting import (
     ALL_GO_ON,
     ONE_GOES_ON,
@@ -265,7 +266,7 @@ class Result(Generic[R]):
         with entered as waiter:  # anew each time: a waiter is good for one ring
             if self._look_or_end(preserve):
                 return True
-            rang = seconds > 0 and waiter.wait(min(seconds, LOOK_AGAIN))
+            rang = seconds > 0 and alone.wait(waiter, min(seconds, LOOK_AGAIN))
         return rang and self._look_or_end(preserve)
 
     def waiters(

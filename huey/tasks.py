@@ -235,6 +235,7 @@ class Run:
         self.flushed = False  # whether some of what it reported was written before its end
         self.held: dict[str, tuple[Any, str]] = {}  # locks that it has taken, see `huey.locks`
         self.at_end: list[Callable[[], None]] = []  # called by its worker before it is over
+        self.give_way: Callable[[], None] | None = None  # at a report, if others share its thread
         self._wake = wake
         self._lock = threading.Lock()
         self._notes: list[Any] = []
@@ -254,6 +255,10 @@ class Run:
         self._progress = (done, total, message)
         if not self._awake:
             self._rouse()
+        if self.give_way is not None:
+            self.give_way()
+            if self.canceled:
+                raise TaskInterrupt
 
     def write(self, name: str, content: Any) -> None:
         """Keep a piece of output: a stream's name and text, or ``display`` and a mime bundle."""

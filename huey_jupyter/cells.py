@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
+from huey.alone import complete, is_alone
+
 MISSING = object()
 
 Brought = dict[str, tuple[Any, int]]
@@ -42,7 +44,10 @@ class Cell:
         """Execute the cell in ``namespace``; return the last expression's value."""
         done = eval(self.code, namespace)  # noqa: S307 - running the user's cell is the point
         if self.code.co_flags & inspect.CO_COROUTINE:
-            asyncio.run(done)
+            if is_alone():
+                complete(done, "move what awaits into a task that is `async def`")
+            else:
+                asyncio.run(done)
         return namespace.pop(_VALUE, None)
 
 

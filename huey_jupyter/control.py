@@ -13,6 +13,7 @@ from huey import Huey
 from huey.exceptions import HueyException
 from huey.results import Result
 from huey.tasks import Task
+from huey_jupyter.beside import Beside
 from huey_jupyter.cards import Board, Card, State
 from huey_jupyter.handing import Handing
 
@@ -168,7 +169,7 @@ def is_meant(verb: str, card: Card) -> bool:
 
 
 class Errands:
-    """Carries out what buttons ask for, one after the other and on a thread of its own.
+    """Carries out what buttons ask for, one after the other and beside the cells.
 
     Their clicks arrive in threads that must not wait, say for a server.
 
@@ -177,26 +178,33 @@ class Errands:
 
     def __init__(self, carry_out: Callable[[str, str], None]) -> None:
         self._carry_out = carry_out
-        self._asked: queue.SimpleQueue[tuple[str, str] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._go, name="huey buttons", daemon=True)
+        self._asked: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
+        self._beside = Beside("huey buttons", self._go)
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        self._beside.start()
 
     def stop(self) -> None:
         """Carry out what was asked for, and end."""
-        self._asked.put(None)
-        self._thread.join()
+        self._beside.stop()
+        self._go_round()
 
     def ask(self, verb: str, key: str) -> None:
         """Have something done soon."""
         self._asked.put((verb, key))
+        self._beside.wake()
 
-    def _go(self) -> None:
+    async def _go(self) -> None:
         """Carry out until `stop`."""
-        while (asked := self._asked.get()) is not None:
+        while not self._beside.stopping:
+            await self._beside.wait()
+            self._go_round()
+
+    def _go_round(self) -> None:
+        """Carry out what was asked for until now."""
+        while not self._asked.empty():
             try:
-                self._carry_out(*asked)
+                self._carry_out(*self._asked.get())
             except Exception:
                 logger.exception("a button did not do what it says")

@@ -138,6 +138,8 @@ def _needed(machine: Machine) -> Iterator[Finding]:
 
 def _ipykernel(machine: Machine) -> Iterator[Finding]:
     version = machine.versions.get("ipykernel")
+    if machine.alone:
+        return  # what goes by that name in a browser is another kernel
     if version is None:
         level = Level.problem if machine.place == "kernel" else Level.ok
         yield Finding("ipykernel", level, "It is not installed.", "pip install 'ipykernel>=7.1'")
@@ -163,6 +165,9 @@ def _page(machine: Machine) -> Iterator[Finding]:
     if machine.place != "kernel":
         says = "There is no page here: cards are shown as text."
         yield Finding("front end", Level.ok, says)
+    elif machine.alone:
+        says = "The page and this kernel are one: a button acts when the running cell gives way."
+        yield Finding("front end", Level.ok, says)
     elif "COLAB_RELEASE_TAG" in machine.environ:
         says = "Colab does not take what widgets are told from a thread: a card stands still."
         cure = "look again with %huey wait; cards are right at their end"
@@ -179,6 +184,8 @@ def _page(machine: Machine) -> Iterator[Finding]:
 
 
 def _widgets(machine: Machine) -> Iterator[Finding]:
+    if machine.alone:
+        return
     lab, manager = machine.versions.get("jupyterlab"), machine.versions.get("jupyterlab-widgets")
     if lab is None:
         says = "The Jupyter server is not in this Python: where it is, jupyterlab_widgets must be."
@@ -244,7 +251,9 @@ def _disk(machine: Machine) -> Iterator[Finding]:
 
 
 def _processes(machine: Machine) -> Iterator[Finding]:
-    if not machine.can_fork:
+    if machine.alone:
+        yield Finding("processes", Level.ok, "There are none: workers take turns with the cells.")
+    elif not machine.can_fork:
         says = "This system cannot fork, so there are no worker processes."
         yield Finding("processes", Level.warning, says, "%huey start -k thread")
     elif machine.shared_memory is False:
@@ -253,6 +262,14 @@ def _processes(machine: Machine) -> Iterator[Finding]:
         yield Finding("processes", Level.warning, says, cure)
     else:
         yield Finding("processes", Level.ok, "Workers can be processes.")
+
+
+def _waiting(machine: Machine) -> Iterator[Finding]:
+    if machine.can_wait:
+        return
+    says = "This browser cannot let a plain function wait: get(blocking=True) is refused."
+    cure = "write `await result`, or take a browser with JSPI, such as Chrome, Edge or Firefox"
+    yield Finding("waiting", Level.warning, says, cure)
 
 
 def _queue(machine: Machine) -> Iterator[Finding]:
@@ -302,6 +319,8 @@ def _lag(machine: Machine) -> Iterator[Finding]:
     says = f"A thread of this kernel waits {machine.lag * 1000:.0f} ms for its turn."
     if machine.lag > 0.3:
         cure = "run heavy tasks in processes: %huey start -k process"
+        if machine.alone:
+            cure = "let a long task report progress: there others have their turn"
         yield Finding("kernel lag", Level.warning, says, cure)
     else:
         yield Finding("kernel lag", Level.ok, says)
@@ -309,7 +328,7 @@ def _lag(machine: Machine) -> Iterator[Finding]:
 
 CHECKS: Final[tuple[Callable[[Machine], Iterator[Finding]], ...]] = (
     *(_huey, _python, _ipykernel, _needed, _page, _widgets, _figures),
-    *(_queue, _workers, _redis, _folder, _disk, _processes, _lag),
+    *(_queue, _workers, _redis, _folder, _disk, _processes, _waiting, _lag),
 )
 
 

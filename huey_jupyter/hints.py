@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Final
 
+from huey.alone import is_alone
+from huey_jupyter.beside import Beside
 from huey_jupyter.cards import Board, Card, State
 from huey_jupyter.views.words import NO_WORKER
 
@@ -15,6 +16,7 @@ PATIENCE: Final = 3.0  # seconds of that before a card says so
 
 PAUSED: Final = "paused: %huey resume"
 HOLDS: Final = "holds the interpreter: %%huey_task --process"
+HOLDS_ALL: Final = "holds the only thread: progress() lets the notebook go on"
 
 
 def idle_because(running: bool, paused: bool) -> str:
@@ -38,7 +40,8 @@ def refresh(board: Board, idle_because: str, lags: bool) -> None:
     culprit = _culprit(cards) if lags else None
     for card in cards:
         hint = idle_because if card.id in places else ""
-        hint = HOLDS if card is culprit else hint
+        if card is culprit:
+            hint = HOLDS_ALL if is_alone() else HOLDS
         place = places.get(card.id)
         if (hint, place) != (card.hint, card.place):
             card.hint, card.place = hint, place
@@ -53,26 +56,27 @@ def _culprit(cards: list[Card]) -> Card | None:
 
 
 class Pulse:
-    """Calls a function once a second on a thread of its own.
+    """Calls a function once a second beside the cells.
 
     :param beat: the function.
     """
 
     def __init__(self, beat: Callable[[], None]) -> None:
         self._beat = beat
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._go, name="huey hints", daemon=True)
+        self._beside = Beside("huey hints", self._go)
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        self._beside.start()
 
     def stop(self) -> None:
         """End."""
-        self._stop.set()
-        self._thread.join()
+        self._beside.stop()
 
-    def _go(self) -> None:
+    async def _go(self) -> None:
         """Beat until `stop`."""
-        while not self._stop.wait(REFRESH_EVERY):
+        while True:
+            await self._beside.rest(REFRESH_EVERY)
+            if self._beside.stopping:
+                return
             self._beat()

@@ -8,10 +8,12 @@ import time
 from collections import deque
 from typing import NamedTuple
 
+from huey_jupyter.beside import Beside
+
 BEAT = 0.05  # seconds between two beats
 RECENT = 1.0  # seconds of beats that count
 REMEMBERED = 1200  # beats: a minute of them
-PATIENCE = 5.0  # seconds that the thread has to end; C code may hold the interpreter for long
+PATIENCE = 5.0  # seconds that it has to end; C code may hold the interpreter for long
 
 
 class Beat(NamedTuple):
@@ -28,7 +30,7 @@ class Beat(NamedTuple):
 
 
 class Heartbeat:
-    """A thread that sleeps 50 ms and measures how late it wakes, again and again.
+    """Sleeps 50 ms beside the cells and measures how late it wakes, again and again.
 
     ``lag`` and ``high_for`` may be read from any thread at any time; there is no lag before
     `start` and after `stop`.
@@ -38,29 +40,24 @@ class Heartbeat:
         self._beats: deque[Beat] = deque(maxlen=REMEMBERED)
         self._due = 0.0  # when the next beat is to come
         self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._beside: Beside | None = None
 
     def start(self) -> None:
         """Begin to measure, unless that has begun."""
         with self._lock:
-            if self._thread is not None:
+            if self._beside is not None:
                 return
             self._beats.clear()
             self._due = time.monotonic() + BEAT
-            self._stop = threading.Event()
-            self._thread = threading.Thread(
-                target=self._serve, args=(self._stop,), name="huey heartbeat", daemon=True
-            )
-            self._thread.start()
+            self._beside = beside = Beside("huey heartbeat", lambda: self._serve(beside))
+            beside.start()
 
     def stop(self) -> None:
-        """End the thread."""
+        """Measure no more."""
         with self._lock:
-            thread, self._thread = self._thread, None
-            self._stop.set()
-        if thread is not None:
-            thread.join(PATIENCE)
+            beside, self._beside = self._beside, None
+        if beside is not None:
+            beside.stop(patience=PATIENCE)
 
     @property
     def lag(self) -> float:
@@ -68,7 +65,7 @@ class Heartbeat:
 
         A beat that is overdue counts as late as it is by now.
         """
-        return 0.0 if self._thread is None else self._measure(time.monotonic())
+        return 0.0 if self._beside is None else self._measure(time.monotonic())
 
     def high_for(self, threshold: float = 0.3) -> float:
         """Return for how many seconds on end the lag has been above a threshold, in seconds.
@@ -76,7 +73,7 @@ class Heartbeat:
         At most for how long beats are remembered, a minute or so.
         """
         now = time.monotonic()
-        if self._thread is None or self._measure(now) <= threshold:
+        if self._beside is None or self._measure(now) <= threshold:
             return 0.0
         since = now
         for beat in reversed(list(self._beats)):
@@ -85,9 +82,12 @@ class Heartbeat:
                 break
         return now - since
 
-    def _serve(self, stop: threading.Event) -> None:
-        """Beat, until ``stop`` is set."""
-        while not stop.wait(max(0.0, self._due - time.monotonic())):
+    async def _serve(self, beside: Beside) -> None:
+        """Beat, until `stop`."""
+        while True:
+            await beside.rest(max(0.0, self._due - time.monotonic()))
+            if beside.stopping:
+                return
             now = time.monotonic()
             late, lag = now - self._due, self._measure(now)
             self._due = now + BEAT

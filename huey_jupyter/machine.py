@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from huey.alone import can_wait, is_alone
 from huey_jupyter.export import url_of
 from huey_jupyter.export.module_huey import without_password
 
@@ -45,6 +46,8 @@ class Machine:
 
     :param versions: of the distributions that are installed.
     :param place: where the code runs: ``terminal``, ``python`` or ``kernel``.
+    :param alone: whether no thread can be started, as in a browser.
+    :param can_wait: whether a plain function can wait there while others go on.
     :param subshells: whether this kernel can answer while a cell runs.
     :param lab_manager: whether JupyterLab's widget manager lies beside this Python.
     :param backend: of matplotlib, empty if it is not loaded.
@@ -65,6 +68,8 @@ class Machine:
     versions: Mapping[str, str] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict)
     place: str = "kernel"
+    alone: bool = False
+    can_wait: bool = True
     subshells: bool = True
     lab_manager: bool = True
     backend: str = ""
@@ -99,6 +104,8 @@ def look_around(session: Any = None, ip: Any = None) -> Machine:
         versions=_versions(),
         environ=dict(os.environ),
         place="kernel" if kernel is not None else "python" if ip is None else "terminal",
+        alone=is_alone(),
+        can_wait=not is_alone() or can_wait(),
         subshells=bool(getattr(kernel, "_supports_kernel_subshells", False)),
         lab_manager=_has_lab_manager(),
         backend=_backend(),
@@ -113,7 +120,7 @@ def look_around(session: Any = None, ip: Any = None) -> Machine:
         waiting=waiting,
         workers=workers,
         failure=failure,
-        redis=ask_redis(url if _is_redis(url) else LOCALHOST),
+        redis=None if is_alone() else ask_redis(url if _is_redis(url) else LOCALHOST),
         lag=_lag(session),
     )
 

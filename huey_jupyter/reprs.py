@@ -14,7 +14,9 @@ from huey.tasks import Task, current_run
 LARGEST = 200_000  # characters of a value's representation that a card carries
 LONGEST_TRACEBACK = 20_000  # characters
 
-_formatting = threading.Lock()  # IPython's formatters are made for one thread
+# IPython's formatters are made for one thread. Reentrant, since where there is only one a value's
+# own representation may let others run.
+_formatting = threading.RLock()
 
 
 class Reprs:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
 
+from huey.alone import is_alone, sleep
 from huey.exceptions import ConfigurationError, HueyException
 from huey.results import Result, ResultGroup
 from huey.tasks import current_run
@@ -294,7 +295,7 @@ class Session:
         wanted = [self.find(one) for one in task_ids] or None
         try:
             while not self._over(wanted):
-                time.sleep(TICK)
+                sleep(TICK, "await the results, or their group")
         except KeyboardInterrupt:
             return False
         self.handing.bring_back()
@@ -338,6 +339,8 @@ class Session:
         kind = kind or self.workers.kind
         count = self.workers.count if workers is None else workers
         if kind == "process":
+            if is_alone():
+                raise ConfigurationError("no process can be started in this kernel")
             places.check_processes(borrowed=self.huey.is_borrowed)
         if kind == "process" and not self.huey.durable:
             self.use("sqlite", move=True)

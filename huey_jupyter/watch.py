@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from huey.alone import is_alone
 from huey.constants import EmptyData
 from huey.executor import one_line
 from huey.results import Error
+from huey_jupyter.beside import Beside
 from huey_jupyter.cards import Board, Changes
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ ENDINGS = {"none": "complete", "skipped": "canceled", "withdrawn": "canceled"}
 
 
 class Watcher:
-    """One thread that keeps a board up to date and tells a publisher, ten times a second at most.
+    """Keeps a board up to date and tells a publisher, ten times a second at most.
 
     :param huey: whose events.
     :param board: folded into, under ``lock``.
@@ -54,19 +56,17 @@ class Watcher:
         self._version = 0
         self._missed = False
         self._turn = threading.RLock()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="huey watcher", daemon=True)
+        self._beside = Beside("huey watcher", self._follow)
+        # On the loop there is no waiting within the storage: it is looked at ten times a second.
+        self._patience = None if is_alone() else 1.0
 
     def start(self) -> None:
         """Begin to follow."""
-        self._thread.start()
+        self._beside.start()
 
     def stop(self) -> None:
         """Publish what there is and end."""
-        self._stop.set()
-        while self._thread.is_alive():
-            self.huey.storage.wake_readers()
-            self._thread.join(0.02)
+        self._beside.stop(wake=lambda: self.huey.storage.wake_readers())
         self.catch_up()
 
     def catch_up(self) -> None:
@@ -100,19 +100,19 @@ class Watcher:
         self._ask_storage()
         self._tell()
 
-    def _follow(self) -> None:
+    async def _follow(self) -> None:
         """Fold and publish until `stop`."""
-        while not self._stop.is_set():
+        while not self._beside.stopping:
             try:
                 found = self._wait_and_fold()
             except Exception:
                 logger.exception("the cards could not be brought up to date; trying again")
                 found = 0
             if found < MANY:
-                self._stop.wait(PUBLISH_EVERY)
+                await self._beside.rest(PUBLISH_EVERY)
 
     def _wait_and_fold(self) -> int:
-        self.huey.storage.read_events(self._cursor, limit=1, timeout=1.0)
+        self.huey.storage.read_events(self._cursor, limit=1, timeout=self._patience)
         with self._turn:
             found = self._fold(MANY)
             self._tell()

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 ENGINE = """
-    constants exceptions signals hooks crontab every
+    constants exceptions signals hooks crontab every alone
     utils serializer lifecycle coroutines
     registry tasks awaiting results composition storage.base
     storage.wake storage.liveness storage.server storage.members
@@ -31,7 +31,7 @@ ENGINE = """
     huey bin.* contrib.*
 """
 NOTEBOOK = """
-    states log pace fields lesson
+    beside states log pace fields lesson
     card
     group runs
     cards

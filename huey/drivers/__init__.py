@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from huey.alone import is_alone
 from huey.constants import WORKER_ASYNCIO, WORKER_GREENLET, WORKER_PROCESS
+from huey.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from huey.consumer import Consumer
@@ -18,6 +20,8 @@ def make_driver(consumer: Consumer, here: bool) -> Driver:
     """
     kind = consumer.options.worker_type
     if kind == WORKER_PROCESS:
+        if is_alone():
+            raise ConfigurationError("this interpreter can start no process: leave worker_type out")
         from huey.drivers.process import make_process_driver
 
         return make_process_driver(consumer, here)
@@ -25,6 +29,10 @@ def make_driver(consumer: Consumer, here: bool) -> Driver:
         from huey.drivers.greenlet import GreenletDriver
 
         return GreenletDriver(consumer)
+    if is_alone():
+        from huey.drivers.single import SingleDriver
+
+        return SingleDriver(consumer, here)
     if kind == WORKER_ASYNCIO:
         from huey.drivers.asyncio import AsyncioDriver
 

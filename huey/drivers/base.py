@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -63,6 +65,10 @@ class Driver:
 
     def resume(self) -> None:
         """Tell them that it goes on."""
+
+    def call_soon(self, func: Callable[[], object]) -> None:
+        """Have a function called that may wait for the workers; return at once."""
+        threading.Thread(target=func, name="huey stop").start()
 
     def resize(self, count: int) -> None:
         """Have so many workers; those too many end what they run first."""

@@ -43,6 +43,19 @@ class Caller:
         finally:
             self._flight = None
 
+    async def call_awaiting(self, run: Run, func: Callable[[], Any]) -> Tried:
+        """Do what `call` does within the event loop that runs already."""
+        import asyncio
+
+        tried = self._window.call(run, func)
+        if not is_coroutine(tried.value):
+            return tried
+        self._flight = Flight(run, tried.value)
+        try:
+            return await asyncio.create_task(self._flight.fly())  # one of its own, to be cancelled
+        finally:
+            self._flight = None
+
     def throw(self, run: Run, kind: Kind = TaskInterrupt) -> bool:
         """Raise an exception inside ``run``; False if it is not running any more."""
         flight = self._flight
@@ -72,7 +85,7 @@ class Flight:
     def complete(self, loop: Loop) -> Tried:
         """Run to the end and say what came of it."""
         try:
-            return loop.run(self._fly())
+            return loop.run(self.fly())
         except BaseException as error:  # the loop has ended, or could not be had
             self._coroutine.close()
             return Tried(error=error)
@@ -88,7 +101,8 @@ class Flight:
                 self._task.get_loop().call_soon_threadsafe(self._task.cancel)
             return True
 
-    async def _fly(self) -> Tried:
+    async def fly(self) -> Tried:
+        """Await the coroutine in a task of its own; say what came of it."""
         import asyncio
 
         with self._lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from huey.exceptions import StorageError
@@ -63,10 +63,40 @@ def repeat(
             return
         except BaseException as error:
             outage.failed(error)
-            longest = min(FIRST_PAUSE * 2.0 ** min(failures, 10), LONGEST_PAUSE)
+            pause(_length(failures))
             failures += 1
-            pause(random.uniform(0.5, 1.0) * longest)  # noqa: S311 - so that not all try at once
         else:
             if failures:
                 outage.worked()
             failures = 0
+
+
+async def repeat_awaiting(
+    step: Callable[[], Awaitable[Any]],
+    is_over: Callable[[], bool],
+    pause: Callable[[float], Awaitable[Any]],
+    outage: Outage,
+    give_up: Callable[[StorageError], None],
+) -> None:
+    """Do what `repeat` does in an event loop, whose cancellation ends it."""
+    failures = 0
+    while not is_over():
+        try:
+            await step()
+        except StorageError as error:
+            give_up(error)
+            return
+        except Exception as error:
+            outage.failed(error)
+            await pause(_length(failures))
+            failures += 1
+        else:
+            if failures:
+                outage.worked()
+            failures = 0
+
+
+def _length(failures: int) -> float:
+    """Return the seconds to pause after so many failures before this one, not all the same."""
+    longest = min(FIRST_PAUSE * 2.0 ** min(failures, 10), LONGEST_PAUSE)
+    return random.uniform(0.5, 1.0) * longest  # noqa: S311 - so that not all try at once

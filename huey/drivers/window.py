@@ -33,10 +33,10 @@ _FRAGILE_PACKAGES = ("huey", "huey_jupyter", "weakref", "_weakrefset")
 
 def _is_harmless(thread: int) -> bool:
     """Say whether an exception may arrive where a thread is just now."""
-    return _is_harmless_in(sys._current_frames().get(thread))
+    return is_harmless_in(sys._current_frames().get(thread))
 
 
-def _is_harmless_in(frame: FrameType | None) -> bool:
+def is_harmless_in(frame: FrameType | None) -> bool:
     if frame is None:
         return True
     name = frame.f_code.co_name
@@ -155,7 +155,7 @@ class MainWindow(Window):
     def _arrive(self, number: int, frame: FrameType | None) -> None:
         """Raise what was wanted, in the main thread, unless it would do harm just now."""
         kind = self._wanted
-        if kind is not None and self._run is not None and (self._insist or _is_harmless_in(frame)):
+        if kind is not None and self._run is not None and (self._insist or is_harmless_in(frame)):
             self._wanted = None
             raise kind
 

@@ -423,6 +423,13 @@ class BaseStorage:
         """End every `claim` of this process that is waiting."""
         self._wakes += 1
 
+    def waiting_for_message(self) -> AbstractContextManager[Waiter]:
+        """Give a waiter that is woken when there may be a message to claim, for workers that
+        cannot wait within `claim`.
+        """
+        _, backoff, longest = self._polling
+        return nullcontext(_Pause(backoff, longest))
+
     # -- the schedule -------------------------------------------------------------------------
 
     def move_due(

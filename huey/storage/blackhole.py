@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
+from contextlib import AbstractContextManager
 from typing import Any
 
 from huey.constants import EmptyData
-from huey.storage.base import NOTHING, Aside, BaseStorage, Batch, Claim
+from huey.storage.base import NOTHING, Aside, BaseStorage, Batch, Claim, Waiter
 from huey.storage.wake import Bell
 
 _ALL = ""  # the key that everybody waits for
@@ -92,6 +93,9 @@ class BlackHoleStorage(BaseStorage):
 
     def wake_claims(self) -> None:
         self._claims.ring_all()
+
+    def waiting_for_message(self) -> AbstractContextManager[Waiter]:
+        return self._claims.waiting(_ALL)
 
     def put_aside(self, message: Aside) -> None:
         pass

@@ -25,6 +25,9 @@ from huey.storage import names
 
 try:
     import fcntl
+
+    if not hasattr(fcntl, "flock"):  # JupyterLite has an empty module of that name
+        raise ImportError
 except ImportError:  # a system without POSIX file locks
     fcntl = None  # type: ignore[assignment]
 

@@ -16,6 +16,9 @@ from huey.utils import make_id
 
 try:
     import fcntl
+
+    if not hasattr(fcntl, "flock"):  # JupyterLite has an empty module of that name
+        raise ImportError
 except ImportError:  # a system without POSIX file locks
     fcntl = None  # type: ignore[assignment]
 

@@ -173,6 +173,9 @@ class MemoryStorage(BatchStorage):
     def wake_claims(self) -> None:
         self._idle_bell.ring_all()
 
+    def waiting_for_message(self) -> AbstractContextManager[Waiter]:
+        return self._idle_bell.waiting(_IDLE)
+
     # -- several things in one step -----------------------------------------------------------
 
     def write(self, batch: Batch) -> None:

@@ -7,6 +7,7 @@ import json
 import operator
 import os
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,6 +45,8 @@ _LOOK_AGAIN = 0.5
 # Of the write-ahead log (16 MB), which is flushed to the disk then: at a thousand, Sqlite's own
 # number, workers stand still for a third of the time while others keep the disk busy.
 _PAGES_BETWEEN_CHECKPOINTS = 4000
+
+_DRIVE = "/drive/"  # where JupyterLite keeps the files that its reader sees
 
 # What Sqlite calls errors after which the file is lost, and those that may pass.
 _CORRUPT = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
@@ -103,7 +106,7 @@ class SqliteStorage(BatchStorage):
             )
         if str(filename) == ":memory:":
             raise ConfigurationError("for a queue in memory use MemoryHuey, not SqliteHuey")
-        self.filename = os.path.abspath(filename)
+        self.filename = _absolute(filename)
         self.live_folder = f"{self.filename}.live"
         self.cache_mb = cache_mb
         self.fsync = fsync
@@ -245,6 +248,9 @@ class SqliteStorage(BatchStorage):
 
     def wake_claims(self) -> None:
         self._idle_bell.ring_all()
+
+    def waiting_for_message(self) -> AbstractContextManager[Waiter]:
+        return self._idle_bell.waiting(_IDLE)
 
     def is_outage(self, error: BaseException) -> bool:
         if isinstance(error, sqlite3.OperationalError):
@@ -756,6 +762,21 @@ class SqliteStorage(BatchStorage):
         left = count - self._idle_bell.ring_some(_IDLE, count) if count > 0 else 0
         for _ in range(min(left, 64)):
             self._idle_bell.tell()
+
+
+def _absolute(filename: str | os.PathLike[str]) -> str:
+    """Return where a file is, or is to be.
+
+    JupyterLite keeps the reader's files on a drive that cannot hold a database. There it is in
+    memory instead, which is as much as a page can promise.
+    """
+    path, platform = os.path.abspath(filename), str(sys.platform)
+    if platform != "emscripten" or not path.startswith(_DRIVE):
+        return path
+    import tempfile  # which takes its time, and only here
+
+    name = path.removeprefix(_DRIVE).replace(os.sep, "-")
+    return os.path.join(tempfile.gettempdir(), name)
 
 
 def _errorname(error: sqlite3.Error) -> str:

@@ -8,6 +8,8 @@ there.
 from __future__ import annotations
 
 import base64
+import builtins
+import getpass
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -54,9 +56,12 @@ class Capture:
         put(self.ip, "_showtraceback", _tell_or(self.ip._showtraceback, self.run))
         put(capture_output, "__enter__", _enter_or(capture_output.__enter__, self.run))
         kernel = getattr(self.ip, "kernel", None)
-        if kernel is not None:
+        if kernel is not None and hasattr(kernel, "raw_input"):
             put(kernel, "raw_input", _refuse_or(kernel.raw_input, self.run))
             put(kernel, "getpass", _refuse_or(kernel.getpass, self.run))
+        elif kernel is not None:  # one in a browser, which has functions instead
+            put(builtins, "input", _refuse_or(builtins.input, self.run))
+            put(getpass, "getpass", _refuse_or(getpass.getpass, self.run))
 
     def stop(self) -> None:
         """Put back what was found, save where somebody else has put something over it.

@@ -71,7 +71,8 @@ class Router(io.TextIOBase):
         return self._which() is None and bool(self.base.isatty())
 
     def fileno(self) -> int:
-        return int(self.base.fileno())
+        own = getattr(self.base, "fileno", None)  # in a browser a stream has no such method
+        return int(own() if own is not None else super().fileno())
 
     def close(self) -> None:
         """Leave the stream alone: it is not ours to close."""

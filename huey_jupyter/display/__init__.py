@@ -250,5 +250,7 @@ def _has_page(ip: Any) -> bool:
 
     Those number their messages as the Python client does, and no server has begun the kernel.
     """
+    if not hasattr(ip.kernel, "get_parent"):  # a kernel that lives in the page itself
+        return True
     asked = ip.kernel.get_parent().get("header", {}).get("msg_id", "")
     return "JPY_SESSION_NAME" in os.environ or not PYTHON_CLIENT.search(asked)

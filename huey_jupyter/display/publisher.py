@@ -1,4 +1,4 @@
-"""One thread that tells the front end what changed, as often as the budget allows."""
+"""Who tells the front end what changed, as often as the budget allows."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from huey_jupyter.beside import Beside
 from huey_jupyter.display.budget import MESSAGES, Budget
 from huey_jupyter.display.outputs import CardView, Output
 from huey_jupyter.views.offers import Offers
 from huey_jupyter.views.widget import CardWidget, HubWidget, size_of
 
 logger = logging.getLogger("huey.jupyter")
+
+busy_time = getattr(time, "thread_time", time.perf_counter)  # a browser knows only the other
 
 PUBLISH_EVERY: Final = 0.1  # seconds
 AT_ONCE: Final = 100  # ends that are sent without a pause before a cell may end
@@ -44,52 +47,46 @@ class Publisher:
         self._closing: deque[CardWidget] = deque()
         self._told_last = False
         self._turn = threading.RLock()
-        self._wake = threading.Event()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._beside = Beside("huey publisher", self._go_on)
 
     def start(self, hub: HubWidget) -> None:
         """Begin to tell."""
         self.hub = hub
-        self._thread = threading.Thread(target=self._go_on, name="huey publisher", daemon=True)
-        self._thread.start()
+        self._beside.start()
 
     def stop(self) -> None:
         """End; what was not told yet is not told any more."""
-        self._stop.set()
-        self._wake.set()
-        while self._thread is not None and self._thread.is_alive():
-            self._thread.join(0.02)
+        self._beside.stop()
 
     def note(self, outputs: Iterable[Output]) -> None:
         """Say that something has changed in what these show."""
         with self.lock:
             self._changed.update(dict.fromkeys(outputs))
-        self._wake.set()
+        self._beside.wake()
 
     def watch(self, output: Output) -> None:
         """Look at an output regularly from now on."""
         with self.lock:
             self._regular[output] = 0.0
-        self._wake.set()
+        self._beside.wake()
 
     def hear(self, verb: str, key: str) -> None:
         """Let the page know that a click has arrived."""
         with self.lock:
             self._heard.append((verb, key))
-        self._wake.set()
+        self._beside.wake()
 
     def expect_notice(self) -> None:
         """Let the page know that there will be something to tell the reader wherever they look."""
         with self.lock:
             self._expects = True
-        self._wake.set()
+        self._beside.wake()
 
     def notify(self, text: str) -> None:
         """Have the page tell the reader something, wherever they look."""
         with self.lock:
             self._notices.append(text)
-        self._wake.set()
+        self._beside.wake()
 
     def forget(self, output: Output, *, last: bool) -> None:
         """Say no more of an output.
@@ -103,7 +100,7 @@ class Publisher:
                 self._offer(output.key, [])
             if output.widget is not None:
                 self._closing.append(output.widget)
-        self._wake.set()
+        self._beside.wake()
 
     def settle(self) -> None:
         """Send every end here and now: some front ends do not listen after the cell's own."""
@@ -116,21 +113,20 @@ class Publisher:
                 if number >= AT_ONCE:
                     time.sleep(PAUSE)
 
-    # -- the thread -----------------------------------------------------------------------------
+    # -- beside the cells -----------------------------------------------------------------------
 
-    def _go_on(self) -> None:
+    async def _go_on(self) -> None:
         """Tell what there is until `stop`."""
-        while not self._stop.is_set():
-            self._wake.wait(self._next_look())
-            self._wake.clear()
+        while not self._beside.stopping:
+            await self._beside.wait(self._next_look())
             try:
                 rest = self._tick()
             except Exception:
                 logger.exception("the cards could not be shown as they are; trying again")
                 rest = 1.0
-            self._stop.wait(max(PUBLISH_EVERY, rest))
+            await self._beside.rest(max(PUBLISH_EVERY, rest))
             if self._has_more():
-                self._wake.set()
+                self._beside.wake()
 
     def _has_more(self) -> bool:
         kept = (self._changed, self._turned, self._heard, self._notices, self._offers)
@@ -166,7 +162,7 @@ class Publisher:
             heard, self._heard = self._heard, []
             notices, self._notices = self._notices, []
             expects, self._expects = self._expects, False
-        began = time.thread_time()
+        began = busy_time()
         cards = {}
         for output in changed:
             try:
@@ -184,7 +180,7 @@ class Publisher:
         if told and self.hub is not None:
             self.hub.send(told)
             self._budget.sent(time.monotonic(), size_of(told))
-        self._budget.worked(time.monotonic(), time.thread_time() - began)
+        self._budget.worked(time.monotonic(), busy_time() - began)
         return bool(told)
 
     def _due(self) -> list[Output]:
@@ -217,9 +213,9 @@ class Publisher:
         hub.offers = others | ({key: offers} if offers else {})
 
     def _turn_over(self, output: Output) -> None:
-        began = time.thread_time()
+        began = busy_time()
         self._turned.pop(output, None)
         size = self._replace(output)
         if size:
             self._budget.sent(time.monotonic(), size)
-        self._budget.worked(time.monotonic(), time.thread_time() - began)
+        self._budget.worked(time.monotonic(), busy_time() - began)

@@ -144,6 +144,14 @@ class Notebook:
                 number,
             )
 
+    def write_over(self, number: int, source: str) -> None:
+        """Put another source into a cell."""
+        self.page.evaluate(
+            """([number, source]) => window.jupyterapp.shell.currentWidget.content.widgets[number]
+                .model.sharedModel.setSource(source)""",
+            [number, source],
+        )
+
     def run_all(self) -> None:
         self.page.evaluate(
             "() => { void window.jupyterapp.commands.execute('notebook:run-all-cells'); }"

@@ -84,5 +84,5 @@ def test_one_late_beat_among_many_is_no_lag(heartbeat):
 
 
 def test_a_beat_that_does_not_come_counts_already(heartbeat):
-    heartbeat._stop.set()  # as if it did not get its turn any more
+    heartbeat._beside.stop()  # as if it did not get its turn any more
     assert eventually(lambda: heartbeat.lag > RECENT / 2)

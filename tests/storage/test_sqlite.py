@@ -126,6 +126,13 @@ def test_a_file_that_is_no_database_is_named_in_the_error_and_left_alone(file, h
     assert file.read_bytes() == content
 
 
+def test_a_file_on_the_drive_of_jupyterlite_is_in_memory_instead(monkeypatch):
+    assert SqliteStorage(filename="/drive/work/app.db").filename == "/drive/work/app.db"
+    monkeypatch.setattr("sys.platform", "emscripten")
+    assert SqliteStorage(filename="/drive/work/app.db").filename.endswith("/work-app.db")
+    assert SqliteStorage(filename="/home/app.db").filename == "/home/app.db"
+
+
 def test_a_path_to_memory_is_refused():
     with pytest.raises(ConfigurationError, match="MemoryHuey"):
         SqliteStorage("test", ":memory:")

@@ -1,0 +1,106 @@
+"""The tutorials in a browser with no server behind them: the site that `make lite` builds."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import shutil
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+from labpage import Lab, Notebook
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.lite]
+
+ROOT = Path(__file__).parents[2]
+TUTORIAL = "01_first_task.ipynb"
+CURE = "no npm, by which Pyodide comes: sudo apt-get install npm"
+
+
+class Site(Lab):
+    """The site, served by any web server."""
+
+    def address(self, path: str) -> str:
+        return f"{self.url}/notebooks/index.html?path={path}"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """Build the site and serve it at a free port."""
+    if shutil.which("npm") is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(CURE)
+    done = subprocess.run([ROOT / "tools" / "lite"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = ROOT / "build" / "lite"
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *line):
+            pass
+
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Handler, directory=folder)
+    )
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    log = tmp_path_factory.mktemp("site") / "log"
+    log.touch()
+    yield Site("notebook", f"http://127.0.0.1:{server.server_port}", "", folder / "files", log)
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def asked(context):
+    """Return the addresses that pages ask for, of whatever host."""
+    asked = []
+    context.on("request", lambda request: asked.append(request.url))
+    return asked
+
+
+@pytest.fixture
+def notebook(page, site, asked):
+    """A page of the site; it fails the test if the browser complained of what is ours."""
+    notebook = Notebook(page, site)
+    yield notebook
+    assert not notebook.complaints, "\n".join(["the browser's console:", *notebook.complaints])
+
+
+def test_the_first_tutorial_runs_live_and_asks_no_other_host(notebook, site, asked):
+    notebook.open_file(TUTORIAL)
+    cells = notebook.code_cells()
+    card, beside = cells[4], cells[5]
+    notebook.run_all()
+
+    seen = notebook.watch_bar(card)
+    assert seen == sorted(seen)
+    notebook.wait_done(beside)
+    assert notebook.bar(card) is not None  # the notebook was free while the task ran
+
+    notebook.wait_done(*cells)
+    for number in cells:
+        outputs = notebook.outputs(number)
+        assert not [one for one in outputs if one["output_type"] == "error"], outputs
+    expect(notebook.page.locator(".hj-root")).to_have_count(0)
+    expect(notebook.final(card)).to_contain_text("done")
+    expect(notebook.final(cells[17])).to_contain_text("cancelled")
+    assert "None" in notebook.text(cells[6])
+
+    again = cells[13]
+    notebook.write_over(again, "average_packets(500, albums=1_000_000)")
+    notebook.run(again)
+    notebook.watch_bar(again, moves=0)
+    notebook.live(again).get_by_role("button", name="Cancel").click()
+    expect(notebook.final(again)).to_contain_text("cancelled")
+
+    stored = subprocess.run(
+        ["git", "show", f":notebooks/{TUTORIAL}"], cwd=ROOT, capture_output=True, check=True
+    ).stdout
+    assert (site.folder / TUTORIAL).read_bytes() == stored
+    own = (site.url, "data:", "blob:")
+    assert [url for url in asked if not url.startswith(own)] == []
+    notebook.screenshot("lite-tutorial")
