@@ -31,7 +31,7 @@ ENGINE = """
     huey bin.* contrib.*
 """
 NOTEBOOK = """
-    states log pace fields lesson
+    states log pace fields teaching.lesson
     card
     group runs
     cards
