@@ -21,14 +21,14 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import nbformat
-from run_notebooks import exercises
+from run_notebooks import code_of, exercises
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 COVERAGE = NOTEBOOKS / "coverage.json"
 SETUP = "%load_ext huey_jupyter\nfrom huey_jupyter.teaching import check, hint, work"
 WORDS = range(700, 1401)
-KEPT = {"tags", "jupyter", "wrong"}  # metadata that a cell may have
+KEPT = {"tags", "wrong"}  # metadata that a cell may have
 SAYS_NOTHING = {"", "here", "link", "this", "click here", "image", "png", "alt text", "figure"}
 
 FENCE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
@@ -68,17 +68,18 @@ def coverage() -> dict[str, list[str]]:
 
 def uncovered(path: Path, names: list[str]) -> Iterator[str]:
     """Yield a sentence for each name that a notebook should use and does not."""
-    code = "\n".join(code_of(nbformat.read(path, as_version=4)))
+    code = "\n".join(sources(nbformat.read(path, as_version=4)))
     for name in names:
         if not re.search(pattern_of(name), code):
             yield f"{path.name}: no code cell uses {name}"
 
 
-def code_of(book: Any) -> Iterator[str]:
-    """Yield the code of a notebook, comments left out."""
-    for cell in book.cells:
-        if cell.cell_type == "code":
-            yield re.sub(r"(?m)#.*$", "", cell.source)
+def sources(book: Any) -> Iterator[str]:
+    """Yield the code of a notebook, solutions included and comments left out."""
+    code = [cell.source for cell in book.cells if cell.cell_type == "code"]
+    code += [code_of(cells["solution"]) for cells in exercises(book).values()]
+    for source in code:
+        yield re.sub(r"(?m)#.*$", "", source)
 
 
 def pattern_of(name: str) -> str:
@@ -190,8 +191,8 @@ def _exercises(book: Any, path: Path) -> Iterator[str]:
             yield f'{name} is not checked by check("{number}", ...)'
         if not cells["solution"].metadata.get("wrong"):
             yield f"{name} lists no wrong answers in its solution's metadata"
-        if not cells["solution"].metadata.get("jupyter", {}).get("source_hidden"):
-            yield f"the solution of {name} is not hidden"
+        if not cells["solution"].source.startswith("<details>"):
+            yield f"the solution of {name} is not folded"
 
 
 def _markdown(book: Any) -> Iterator[tuple[int, str]]:

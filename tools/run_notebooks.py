@@ -3,13 +3,14 @@
     python tools/run_notebooks.py [-j N] [--mode MODES] [--timeout S] [--save-to FOLDER] FILE...
 
 learner   as shipped: no error, and each check says TODO
-solved    each cell tagged `exercise` has the source of its solution: each check says PASS
-mutant    an exercise has one of the wrong answers in the solution's metadata `wrong`: its check
-          does not say PASS; one run for each of them
+solved    each cell tagged `exercise` has the code of its solution: each check says PASS
+mutant    each exercise has one of the wrong answers in its solution's metadata `wrong`: its check
+          does not say PASS; as many runs as the exercise has that lists most
 
-Cells belong together by a tag such as `ex2`. Whatever the mode, a run fails at an error that no tag
-`raises-exception` announces, at a traceback on stderr (of a worker, say), at a cell that takes too
-long, and at a kernel that dies.
+Cells belong together by a tag such as `ex2`. A solution is text with a folded block of code in it:
+a hidden code cell would run with all others, in place of the reader's answer. Whatever the mode, a
+run fails at an error that no tag `raises-exception` announces, at a traceback on stderr (of a
+worker, say), at a cell that takes too long, and at a kernel that dies.
 """
 
 from __future__ import annotations
@@ -29,21 +30,27 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 MODES = ("learner", "solved", "mutant")
-SAYS = {"learner": "TODO", "solved": "PASS"}
 EXERCISE = re.compile(r"ex\d+")
+BLOCK = re.compile(r"^```python\n(.*?)\n```$", re.DOTALL | re.MULTILINE)
 
 
 class Job(NamedTuple):
-    """One run of a notebook; `wrong` are an exercise and an answer to it that is wrong."""
+    """One run of a notebook; of mutants the `turn`-th, from 0."""
 
     path: Path
     mode: str
-    wrong: tuple[str, str] | None = None
+    turn: int = 0
 
     @property
     def name(self) -> str:
-        about = f" {self.wrong[0]}: {' '.join(self.wrong[1].split())[:50]}" if self.wrong else ""
-        return f"{self.mode:7} {self.path.name}{about}"
+        turn = f" {self.turn + 1}" if self.mode == "mutant" else ""
+        return f"{self.path.stem} {self.mode}{turn}"
+
+    def wrong(self, cells: dict[str, Any]) -> str | None:
+        """Return the wrong answer that an exercise has in this run; None if it is solved."""
+        if self.mode != "mutant":
+            return None
+        return dict(enumerate(cells["solution"].metadata.get("wrong", ()))).get(self.turn)
 
 
 class Outcome(NamedTuple):
@@ -82,13 +89,12 @@ def jobs(path: Path, modes: list[str]) -> Iterator[Job]:
     book = nbformat.read(path, as_version=4)
     nbformat.validate(book)
     found = exercises(book)
+    most = max(
+        (len(one["solution"].metadata.get("wrong", ())) for one in found.values()), default=0
+    )
     for mode in modes:
-        if mode != "mutant":
-            yield Job(path, mode)
-            continue
-        for name, cells in found.items():
-            for wrong in cells["solution"].metadata.get("wrong", ()):
-                yield Job(path, mode, (name, wrong))
+        for turn in range(most if mode == "mutant" else 1):
+            yield Job(path, mode, turn)
 
 
 def exercises(book: Any) -> dict[str, dict[str, Any]]:
@@ -109,7 +115,19 @@ def exercises(book: Any) -> dict[str, dict[str, Any]]:
     for name, cells in found.items():
         if missing := {"exercise", "solution", "check"} - cells.keys():
             raise ValueError(f"{name} has no cell tagged {' and '.join(sorted(missing))}")
+        code_of(cells["solution"])
     return found
+
+
+def code_of(solution: Any) -> str:
+    """Return the code in a solution's cell.
+
+    :raises ValueError: if there is no block of it, or more than one.
+    """
+    blocks = BLOCK.findall(solution.source)
+    if solution.cell_type != "markdown" or len(blocks) != 1:
+        raise ValueError(f"a solution is text with one ```python block: {solution.source!r}")
+    return str(blocks[0])
 
 
 async def run(job: Job, timeout: float = 120) -> Outcome:
@@ -121,6 +139,7 @@ async def run(job: Job, timeout: float = 120) -> Outcome:
         book,
         timeout=timeout,
         kernel_name="python3",
+        extra_arguments=["--log-level=ERROR"],  # it warns of TCP each time
         resources={"metadata": {"path": str(job.path.parent)}},
     )
     began, stopped = time.monotonic(), ""
@@ -135,16 +154,15 @@ async def run(job: Job, timeout: float = 120) -> Outcome:
 
 
 def _prepare(book: Any, job: Job) -> None:
-    """Put the answers where they belong; a solution's own cell is never run."""
-    for name, cells in exercises(book).items():
-        solution = cells["solution"]
-        if job.mode == "solved":
-            cells["exercise"].source = solution.source
-        if job.wrong and job.wrong[0] == name:
-            cells["exercise"].source = job.wrong[1]
+    """Put the answers where they belong."""
+    for cells in exercises(book).values():
+        wrong = job.wrong(cells)
+        if job.mode != "learner":
+            solution = code_of(cells["solution"])
+            cells["exercise"].source = solution if wrong is None else wrong
+        if wrong is not None:
             for cell in (cells["exercise"], cells["check"]):  # a wrong answer may raise, too
                 cell.metadata.tags.append("raises-exception")
-        solution.source = ""
 
 
 def _problems(book: Any, job: Job, stopped: str) -> Iterator[str]:
@@ -155,10 +173,12 @@ def _problems(book: Any, job: Job, stopped: str) -> Iterator[str]:
         return
     for name, cells in exercises(book).items():
         said = text_of(cells["check"])
-        if job.wrong and job.wrong[0] == name and (not said or "PASS" in said):
-            yield f"{name} takes a wrong answer: {said.strip() or 'it says nothing'}"
-        if job.mode in SAYS and SAYS[job.mode] not in said:
-            yield f"{name} should say {SAYS[job.mode]}: {said.strip() or 'it says nothing'}"
+        shown = said.strip() or "it says nothing"
+        if job.wrong(cells) is not None:
+            if not said or "PASS" in said:
+                yield f"{name} takes wrong answer {job.turn + 1}: {shown}"
+        elif (expected := "TODO" if job.mode == "learner" else "PASS") not in said:
+            yield f"{name} should say {expected}: {shown}"
 
 
 def _tracebacks(cell: Any) -> Iterator[str]:

@@ -14,19 +14,22 @@ Write = Callable[..., Path]
 
 
 def made(cell: Any) -> Any:
+    """Return a cell: a text is code, a pair a text and what it is, or its metadata."""
     if not isinstance(cell, tuple):
         return nbformat.v4.new_code_cell(cell)
     source, metadata = cell
     if metadata == "markdown":
         return nbformat.v4.new_markdown_cell(source)
+    if "solution" in metadata["tags"]:
+        return nbformat.v4.new_markdown_cell(source, metadata=metadata)
     return nbformat.v4.new_code_cell(source, metadata=metadata)
 
 
 def exercise(shipped: str, solution: str, check: str, *wrong: str, name: str = "ex1") -> list[Any]:
     """Return the three cells of an exercise."""
-    hidden = {"jupyter": {"source_hidden": True}, "wrong": list(wrong)}
+    folded = f"<details><summary>A solution</summary>\n\n```python\n{solution}\n```\n\n</details>"
     return [
         (shipped, {"tags": ["exercise", name]}),
-        (solution, {"tags": ["solution", name], **hidden}),
+        (folded, {"tags": ["solution", name], "wrong": list(wrong)}),
         (check, {"tags": ["check", name]}),
     ]

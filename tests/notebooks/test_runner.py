@@ -23,8 +23,8 @@ JUDGE = (
 SOUND = exercise("answer = ...", "answer = 2 + 2", JUDGE, "answer = 5", "answer = 1 / 0")
 
 
-def outcome(path: Path, mode: str = "learner", wrong: Any = None, timeout: float = 30) -> Outcome:
-    return asyncio.run(run(Job(path, mode, wrong), timeout))
+def outcome(path: Path, mode: str = "learner", timeout: float = 30) -> Outcome:
+    return asyncio.run(run(Job(path, mode), timeout))
 
 
 @pytest.mark.parametrize("mode", ["learner", "solved"])
@@ -32,20 +32,20 @@ def test_a_sound_notebook_is_right(write: Write, mode: str) -> None:
     assert outcome(write(*SOUND), mode).problems == []
 
 
-def test_each_wrong_answer_is_a_run_that_must_be_refused(write: Write) -> None:
-    path = write(*SOUND)
-    mutants = [job for job in jobs(path, ["mutant"]) if job.wrong]
+def test_each_wrong_answer_has_a_run_in_which_it_is_refused(write: Write) -> None:
+    other = exercise("b = ...", "b = 1", "print('PASS' if b == 1 else '-')", "b = 2", name="ex2")
+    runs = [asyncio.run(run(job)) for job in jobs(write(*SOUND, *other), ["mutant"])]
 
-    assert [job.wrong[1] for job in mutants if job.wrong] == ["answer = 5", "answer = 1 / 0"]
-    for job in mutants:
-        assert asyncio.run(run(job)).problems == []
+    assert [one.problems for one in runs] == [[], []]
+    sources = [[one.book.cells[0].source, one.book.cells[3].source] for one in runs]
+    assert sources == [["answer = 5", "b = 2"], ["answer = 1 / 0", "b = 1"]]
 
 
 def test_a_check_that_takes_a_wrong_answer_is_found(write: Write) -> None:
     path = write(*exercise("answer = ...", "answer = 4", "print('PASS')", "answer = 5"))
     [job] = jobs(path, ["mutant"])
 
-    assert asyncio.run(run(job)).problems == ["ex1 takes a wrong answer: PASS"]
+    assert asyncio.run(run(job)).problems == ["ex1 takes wrong answer 1: PASS"]
 
 
 def test_a_check_that_calls_dots_solved_is_found(write: Write) -> None:
@@ -99,6 +99,7 @@ def test_output_that_comes_late_is_no_problem(write: Write) -> None:
         (SOUND[:2], "no cell tagged check"),
         ([SOUND[0], *SOUND], "two cells tagged exercise"),
         ([("answer = ...", {"tags": ["exercise"]})], "needs one tag like ex1"),
+        ([SOUND[0], ("no code", SOUND[1][1]), SOUND[2]], "text with one ```python block"),
     ],
 )
 def test_an_exercise_that_lacks_a_part_is_no_exercise(write: Write, cells: Any, says: str) -> None:

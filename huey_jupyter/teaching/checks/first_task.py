@@ -15,6 +15,28 @@ LAST_PACKET = "the shop has no packets left"
 
 @exercise(
     "01.1",
+    "Catch what went wrong",
+    praise="You have read the original message at the handle of the failed task.",
+    hints=(
+        "The error waits where the value would have been. Ask the handle for it.",
+        "Write try, a line with errand.get(blocking=True), then except TaskException as error.",
+        "str(error) is the message that the task failed with.",
+    ),
+)
+def the_failure_is_read(facts: Facts, errand: Any, message: Any) -> str:
+    expect(isinstance(errand, Result), "`errand` should stay the handle that the cell made.")
+    error = facts.error(errand)
+    expect(error, "The task did not fail. Run the cell that makes `errand` again.")
+    expect(isinstance(message, str), "`message` should be a text: what the task failed with.")
+    expect(
+        LAST_PACKET in message,
+        "`message` does not say what went wrong in the task. The error that get() raises does.",
+    )
+    return f"Noted by the queue: {error}"
+
+
+@exercise(
+    "01.2",
     "A function becomes a task",
     praise="A worker has run your function, and you have waited for its value.",
     hints=(
@@ -42,28 +64,6 @@ def a_function_becomes_a_task(facts: Facts, fives: Any, fives_value: Any) -> str
         "Fifty stickers take at least 10 packets of five, and fewer than 100 on average.",
     )
     return f"Noted by the queue: {', '.join(dict.fromkeys(story))}; run by {card.worker}."
-
-
-@exercise(
-    "01.2",
-    "Catch what went wrong",
-    praise="You have read the original message at the handle of the failed task.",
-    hints=(
-        "The error waits where the value would have been. Ask the handle for it.",
-        "Write try, a line with errand.get(blocking=True), then except TaskException as error.",
-        "str(error) is the message that the task failed with.",
-    ),
-)
-def the_failure_is_read(facts: Facts, errand: Any, message: Any) -> str:
-    expect(isinstance(errand, Result), "`errand` should stay the handle that the cell made.")
-    error = facts.error(errand)
-    expect(error, "The task did not fail. Run the cell that makes `errand` again.")
-    expect(isinstance(message, str), "`message` should be a text: what the task failed with.")
-    expect(
-        LAST_PACKET in message,
-        "`message` does not say what went wrong in the task. The error that get() raises does.",
-    )
-    return f"Noted by the queue: {error}"
 
 
 @exercise(
