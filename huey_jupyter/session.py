@@ -569,6 +569,10 @@ class Session:
 
     def _carry_out(self, verb: str, key: str) -> None:
         """Do what a button asks for."""
+        view, _, what = key.partition("#")
+        if (listener := self.displays.listeners.get(view)) is not None:
+            listener(verb, what)
+            return
         rule = {"pause": self.pause, "resume": self.resume}
         if verb in rule:
             rule[verb]()

@@ -31,7 +31,7 @@ ENGINE = """
     huey bin.* contrib.*
 """
 NOTEBOOK = """
-    states log pace fields teaching.lesson
+    states log pace fields teaching.lesson teaching.flow
     card
     group runs
     cards

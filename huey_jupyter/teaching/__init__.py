@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from huey_jupyter.teaching.checking import check, hint
     from huey_jupyter.teaching.labour import work
+    from huey_jupyter.teaching.line import Line
 
-__all__ = ["check", "hint", "work"]
+__all__ = ["Line", "check", "hint", "work"]
 
-_HOMES: Final = {"check": "checking", "hint": "checking", "work": "labour"}
+_HOMES: Final = {"check": "checking", "hint": "checking", "work": "labour", "Line": "line"}
 
 
 def __getattr__(name: str) -> Any:

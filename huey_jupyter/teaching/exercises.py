@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ Rule = Callable[..., str]
 """Called with the facts and the answers; returns what the queue has noted, in a few words."""
 
 # The modules in `checks` by the number of their notebook.
-NOTEBOOKS: Final = {"01": "first_task"}
+NOTEBOOKS: Final = {"01": "first_task", "02": "growing_line"}
 
 
 class NotYet(Exception):
@@ -85,6 +86,11 @@ def judge(one: Exercise, facts: Facts, answers: tuple[Any, ...]) -> str:
     :raises Todo: if there are none yet.
     :raises NotYet: if they are not right.
     """
-    if any(answer is ... for answer in answers) or facts.is_unwritten(answers):
+    if any(map(_is_open, answers)) or facts.is_unwritten(answers):
         raise Todo
     return one.rule(facts, *answers)
+
+
+def _is_open(answer: Any) -> bool:
+    """Say whether an answer is still dots, or a function whose body is nothing else."""
+    return answer is ... or (isinstance(answer, FunctionType) and not answer.__code__.co_names)

@@ -26,7 +26,7 @@ def work(how: str | float, message: str | None = None) -> float:
     :param how: a dot for each second; ``!`` is where it fails. Or the seconds as a number.
     :param message: a few words for the card.
     :returns: the seconds that it stands for. The environment variable ``HUEY_TUTORIAL_SPEED``
-        makes all work so many times faster; what is returned stays the same.
+        makes dots so many times shorter; what is returned stays the same.
     :raises Mishap: at a ``!``.
     :raises ValueError: if it is neither dots nor a number from 0 up.
     """
@@ -34,7 +34,7 @@ def work(how: str | float, message: str | None = None) -> float:
         return _follow(how, message)
     if not 0 <= how < float("inf"):
         raise ValueError(f"work takes seconds from 0 up, not {how!r}")
-    _pass(0, how, how, message)
+    _pass(0, how, how, message, 1)
     return float(how)
 
 
@@ -62,15 +62,15 @@ def _follow(letters: str, message: str | None) -> float:
     for letter in letters:
         if letter == "!":
             raise Mishap(message or f"something went wrong after {done} of {seconds} s")
-        _pass(done, 1, seconds, message)
+        _pass(done, 1, seconds, message, speed())
         done += 1
     return float(done)
 
 
-def _pass(done: float, seconds: float, total: float, message: str | None) -> None:
-    """Let so many seconds of the total go by."""
+def _pass(done: float, seconds: float, total: float, message: str | None, pace: float) -> None:
+    """Let so many seconds of the total go by, at a pace."""
     begin = time.perf_counter()
-    takes = seconds / speed()
+    takes = seconds / pace
     progress(done, total, message)
     while (left := begin + takes - time.perf_counter()) > 0:
         time.sleep(min(NAP, left))
