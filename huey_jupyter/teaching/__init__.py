@@ -12,10 +12,17 @@ if TYPE_CHECKING:
     from huey_jupyter.teaching.checking import check, hint
     from huey_jupyter.teaching.labour import work
     from huey_jupyter.teaching.line import Line
+    from huey_jupyter.teaching.week import Week
 
-__all__ = ["Line", "check", "hint", "work"]
+__all__ = ["Line", "Week", "check", "hint", "work"]
 
-_HOMES: Final = {"check": "checking", "hint": "checking", "work": "labour", "Line": "line"}
+_HOMES: Final = {
+    "check": "checking",
+    "hint": "checking",
+    "work": "labour",
+    "Line": "line",
+    "Week": "week",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -97,7 +97,15 @@ class Facts:
         """Say whether an answer is a task whose body still is what the exercise came with."""
         results = [one for one in answers if isinstance(one, Result)]
         results += [one for group in answers if isinstance(group, ResultGroup) for one in group]
-        return any(self.error(one).startswith("NotImplementedError") for one in results[:3])
+        return any(self._is_unwritten(one) for one in results[:3] if self._is_now(one))
+
+    def _is_unwritten(self, result: Result[Any]) -> bool:
+        return self.error(result).startswith("NotImplementedError")
+
+    def _is_now(self, result: Result[Any]) -> bool:
+        """Say whether a task of ours is not for later, which nobody would wait for."""
+        ours = result.huey.storage is self.session.huey.storage
+        return ours and (result.task.eta is None or self.card(result).terminal)
 
 
 def most_at_once(runs: Sequence[Run]) -> int:

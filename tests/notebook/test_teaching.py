@@ -86,6 +86,16 @@ def test_a_task_that_nobody_has_written_is_no_answer_yet(loaded: Any, doubling: 
     assert said("99.1", unwritten()).startswith("○ TODO")
 
 
+def test_nobody_waits_for_a_task_of_tomorrow(loaded: Any, doubling: None) -> None:
+    @exercise("99.1", "Later", praise="Later.", hints=("",))
+    def rule(facts: Any, tomorrow: Any) -> str:
+        return facts.card(tomorrow).state.word
+
+    later = loaded.huey.task(name="later")(lambda: 4).schedule(delay=86_400)
+
+    assert said("99.1", later).startswith("✓ PASS")
+
+
 @pytest.mark.parametrize("answer", [None, 7, "text", [], object(), ValueError])
 def test_whatever_an_answer_is_a_check_does_not_raise(
     loaded: Any, doubling: None, answer: Any
