@@ -61,6 +61,8 @@ bench-docs: ## measure everything beside everybody for the manual (one row: BENC
 	@$(RUN) benchmarks --only all --with all --json $(SPEED)/results.json --update $(BENCH_ARGS)
 	@echo "== benchmarks.plot"
 	@$(RUN) benchmarks.plot $(SPEED)/results.json $(SPEED)
+	@echo "== benchmarks.where"
+	@$(RUN) benchmarks.where --rst $(SPEED)/where.rst
 
 docs: ## the manual, in docs/_build/html; a warning is an error
 	@tools/setup docs
