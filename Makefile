@@ -3,6 +3,8 @@
 RUN := .venv/bin/python -m
 LAB_ARGS ?=
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
+SPEED := docs/benchmarks
 
 # JupyterLab refuses to run as root unless told, and cannot open a browser where there is no display.
 ROOT_ARG = $(shell test "$$(id -u)" = 0 && echo --allow-root)
@@ -11,10 +13,10 @@ BROWSER_ARG = $(shell test "$$(uname)" = Linux && test -z "$$DISPLAY$$WAYLAND_DI
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help docs lab lite test fast faults lint bench
+.PHONY: help docs lab lite test fast faults lint bench bench-docs
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 lab: ## open the first tutorial in JupyterLab (more arguments: LAB_ARGS=--no-browser)
 	@tools/setup lab
@@ -46,12 +48,19 @@ lint: ## ruff and mypy
 	@tools/setup fast
 	$(lint)
 
-bench: ## measure: how long from enqueue to result, how quick a kernel stays
+bench: ## measure the engine beside others, and how quick a kernel stays (BENCH_ARGS=...)
 	@tools/setup fast
-	@echo "== benchmarks.latency"
-	@$(RUN) benchmarks.latency
+	@echo "== benchmarks"
+	@$(RUN) benchmarks $(BENCH_ARGS)
 	@echo "== benchmarks.kernel_latency"
 	@$(RUN) benchmarks.kernel_latency
+
+bench-docs: ## measure everything beside everybody for the manual (one row: BENCH_ARGS="--only map")
+	@tools/setup fast
+	@echo "== benchmarks, all of them"
+	@$(RUN) benchmarks --only all --with all --json $(SPEED)/results.json --update $(BENCH_ARGS)
+	@echo "== benchmarks.plot"
+	@$(RUN) benchmarks.plot $(SPEED)/results.json $(SPEED)
 
 docs: ## the manual, in docs/_build/html; a warning is an error
 	@tools/setup docs

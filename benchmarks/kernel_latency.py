@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from benchmarks.latency import print_table
+from benchmarks.tables import print_table
 
 IDLE = "idle"
 OURS = "2 busy threads"
@@ -144,7 +144,7 @@ def summarize(found: dict[str, list[float]]) -> dict[str, dict[str, float]]:
 def print_summary(summary: dict[str, dict[str, float]]) -> None:
     rows = [
         (
-            f"{state:<34}",
+            state,
             f"{each['p50_ms']:,.0f}",
             f"{each['p95_ms']:,.0f}",
             f"{each['times_idle']:.1f} x",
@@ -152,7 +152,7 @@ def print_summary(summary: dict[str, dict[str, float]]) -> None:
         for state, each in summary.items()
     ]
     title = "A trivial cell, from request to reply (milliseconds)"
-    print_table(title, (f"{'':<34}", "p50", "p95", IDLE), rows)
+    print_table(title, ("", "p50", "p95", IDLE), rows)
     ours, default = summary[OURS]["p50_ms"], summary[DEFAULT]["p50_ms"]
     verdict = "reached" if ours < GOAL else "missed"
     print(f"\n  Busy threads: {default / ours:.1f} times as quick as with the default interval;")

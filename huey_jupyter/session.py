@@ -25,13 +25,13 @@ from huey_jupyter.export import export
 from huey_jupyter.handing import Handing, Source
 from huey_jupyter.lag import Heartbeat
 from huey_jupyter.leftovers import sweep
-from huey_jupyter.lesson import Lesson
 from huey_jupyter.outside import Outside
 from huey_jupyter.overview import Facts, Overview, overview
 from huey_jupyter.places import Places
 from huey_jupyter.reprs import Reprs, Storyteller
 from huey_jupyter.reruns import Reruns
 from huey_jupyter.settings import Settings
+from huey_jupyter.teaching.lesson import Lesson
 from huey_jupyter.views import card_text, group_text
 from huey_jupyter.watch import Watcher
 from huey_jupyter.workers import Threads
@@ -572,6 +572,10 @@ class Session:
 
     def _carry_out(self, verb: str, key: str) -> None:
         """Do what a button asks for."""
+        view, _, what = key.partition("#")
+        if (listener := self.displays.listeners.get(view)) is not None:
+            listener(verb, what)
+            return
         rule = {"pause": self.pause, "resume": self.resume}
         if verb in rule:
             rule[verb]()

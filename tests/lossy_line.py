@@ -15,7 +15,7 @@ class LossyLine:
         self.server = server
         self.path = server.folder / "lossy.sock"
         self.lost = 0
-        self._word = None
+        self._word, self._after, self._times = b"", 0, 0
         self._open = []
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.path))
@@ -27,9 +27,13 @@ class LossyLine:
     def url(self):
         return f"unix://{self.path}"
 
-    def lose_answer_to(self, word):
-        """Lose the answer to the next command that holds a word, and the connection with it."""
-        self._word = word
+    def lose_answer_to(self, word, after=0, times=1):
+        """Lose the answer to the next command that holds a word, and the connection with it.
+
+        :param after: how many such commands are answered before.
+        :param times: how many answers to lose, one after the other.
+        """
+        self._word, self._after, self._times = word, after, times
 
     def close(self):
         self._listener.shutdown(socket.SHUT_RDWR)
@@ -60,11 +64,15 @@ class LossyLine:
     def _there(self, near, far, doomed):
         with contextlib.suppress(OSError):
             while data := near.recv(1 << 20):
-                if self._word is not None and self._word in data:
-                    self._word = None
+                if self._times and self._word in data and not self._is_spared():
+                    self._times -= 1
                     doomed.set()
                 far.sendall(data)
             far.shutdown(socket.SHUT_WR)
+
+    def _is_spared(self):
+        self._after -= 1
+        return self._after >= 0
 
     def _back(self, near, far, doomed):
         with contextlib.suppress(OSError):

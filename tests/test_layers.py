@@ -31,7 +31,7 @@ ENGINE = """
     huey bin.* contrib.*
 """
 NOTEBOOK = """
-    beside states log pace fields lesson
+    beside states log pace fields teaching.lesson teaching.flow
     card
     group runs
     cards

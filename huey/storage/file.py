@@ -20,6 +20,7 @@ from huey.storage.base import (
     Batch,
     BatchStorage,
     Claim,
+    Found,
     Join,
     Seen,
     Tell,
@@ -29,14 +30,14 @@ from huey.storage.journal import Change, Journal
 from huey.storage.listing import Listing
 from huey.storage.liveness import Liveness
 from huey.storage.records import Records
-from huey.storage.wake import Doorbell
+from huey.storage.wake import BellWaiter, Doorbell, Lookout
 from huey.utils import UTC
 
 EVENTS_KEPT = 10_000
 ENDINGS_KEPT = 10_000
 
-# Woken by their doorbell, workers still look by themselves this often (seconds): producers that
-# know nothing of doorbells may write to the same folder.
+# Woken by their doorbell, one idle worker of each process still looks by itself this often
+# (seconds): producers that know nothing of doorbells may write to the same folder.
 _LOOK_AGAIN = 0.5
 
 _IDLE = ""  # the key that idle workers wait for, one of whom a message wakes
@@ -146,26 +147,37 @@ class FileStorage(BatchStorage):
 
     def claim(self, slot: str, timeout: float = 0) -> Claim | None:
         owner = self._owner(slot)
-        claim = self._claim(owner)
+        claim = self._claim_first(owner)
         if claim is not None or timeout <= 0:
             return claim
         with self._idle_bell.waiting(_IDLE) as waiter:
-            claim = self._claim(owner)
-            woken = claim is None and waiter.wait(min(timeout, _LOOK_AGAIN))
-            claim = claim or self._claim(owner)
+            claim = self._claim_first(owner)
+            woken = claim is None and self._wait(waiter, timeout)
+            claim = claim or self._claim_first(owner)
         if waiter.rung and not woken:  # that was for another message, so for another worker
             self._ring_idle(1)
+        elif claim is not None and not self._lookout.is_manned:
+            self._idle_bell.ring_some(_IDLE)
         return claim
 
     def finish(self, slot: str, claim: Claim, batch: Batch = NOTHING) -> bool:
-        path = _claimed(claim.token, self._owner(slot))
+        owner = self._owner(slot)
         with self._change() as change:
-            ours = self._journal.has(path)
-            if ours:
-                change.drop(path)
-            self._apply(change, batch, ours)
+            ours = self._finish(change, owner, claim, batch)
         self._ring(batch)
         return ours
+
+    def finish_and_claim(
+        self, slot: str, claim: Claim, batch: Batch = NOTHING
+    ) -> tuple[bool, Claim | None]:
+        owner = self._owner(slot)
+        with self._change() as change:
+            first = self._queue.first()
+            ours = self._finish(change, owner, claim, batch)
+            # A message of this very batch that comes before it cannot be read yet.
+            following = self._claim(change, owner, first) if self._queue.is_first(first) else None
+        self._ring(batch, claimed=int(following is not None))
+        return ours, following
 
     def release(self, slot: str, claim: Claim) -> None:
         path = _claimed(claim.token, self._owner(slot))
@@ -286,6 +298,10 @@ class FileStorage(BatchStorage):
         with self._turn():
             return self._find(key)[1]
 
+    def peek_many(self, keys: Sequence[str]) -> list[Any]:
+        with self._turn():
+            return [self._find(key)[1] for key in keys]
+
     def pop_data(self, key: str) -> Any:
         with self._change() as change:
             path, value = self._find(key)
@@ -341,11 +357,16 @@ class FileStorage(BatchStorage):
 
     def take_result(self, key: str) -> Any:
         with self._change() as change:
-            path, value = self._find(key)
-            if path:
-                change.drop(path)
-                self._endings.append(change, _as_records([(key, "taken")]))
-        return value
+            return self._take(change, [key]).get(key, EmptyData)
+
+    def take_results(self, keys: Sequence[str]) -> list[Found]:
+        with self._change() as change:
+            taken = self._take(change, keys)
+        endings = self._read_endings() if len(taken) < len(keys) else {}
+        return [
+            Found(taken.pop(key)) if key in taken else Found(ending=endings.get(key))
+            for key in keys
+        ]
 
     def waiting_for_result(
         self, key: str, backoff: float, max_delay: float
@@ -477,18 +498,35 @@ class FileStorage(BatchStorage):
 
     # -- within a turn: messages --------------------------------------------------------------
 
-    def _claim(self, owner: str) -> Claim | None:
+    def _wait(self, waiter: BellWaiter, timeout: float) -> bool:
+        return self._lookout.wait(waiter, timeout, _LOOK_AGAIN, self._is_any)
+
+    def _is_any(self) -> bool:
+        """Say whether there is something to claim."""
         with self._turn():
-            first = self._queue.first()
-            if first is None:
-                return None
-            change = self._journal.change()
-            path = _claimed(first.name, owner)
-            change.move(f"queue/{first.name}", path)
-            self._journal.commit(change)
-            self._queue.pop()
-            data = self._journal.read(path)
+            return self._queue.first() is not None
+
+    def _claim_first(self, owner: str) -> Claim | None:
+        with self._change() as change:
+            return self._claim(change, owner, self._queue.first())
+
+    def _claim(self, change: Change, owner: str, first: names.Waiting | None) -> Claim | None:
+        """Claim the first message on the queue."""
+        if first is None:
+            return None
+        path = f"queue/{first.name}"
+        data = self._journal.read(path)
+        change.move(path, _claimed(first.name, owner))
+        self._queue.pop()
         return Claim(first.name, data, first.deliveries, first.priority)
+
+    def _finish(self, change: Change, owner: str, claim: Claim, batch: Batch) -> bool:
+        path = _claimed(claim.token, owner)
+        ours = self._journal.has(path)
+        if ours:
+            change.drop(path)
+        self._apply(change, batch, ours)
+        return ours
 
     def _enqueue(self, change: Change, data: Any, priority: float | None) -> None:
         name = self._new_name(priority)
@@ -617,6 +655,17 @@ class FileStorage(BatchStorage):
         if self._journal.has(brief):
             change.drop(brief)
 
+    def _take(self, change: Change, keys: Sequence[str]) -> dict[str, Any]:
+        """Take values and remember that; return them by key."""
+        taken = {}
+        for key in dict.fromkeys(keys):
+            path, value = self._find(key)
+            if path:
+                change.drop(path)
+                taken[key] = value
+        self._endings.append(change, _as_records([(key, "taken") for key in taken]))
+        return taken
+
     def _result(self, key: str) -> str:
         name = names.digest(key)
         return "/".join(("results", *name[: self.levels], name))
@@ -682,6 +731,7 @@ class FileStorage(BatchStorage):
         """Start in a new process: at first, or after a fork."""
         self._pid = os.getpid()
         self._live_folder_made = False
+        self._lookout = Lookout()
         self._liveness: Liveness = Liveness(self.live_folder)
         self._idle_bell = Doorbell(self.live_folder, "idle")
         self._result_bell = Doorbell(self.live_folder, "result")
@@ -723,12 +773,15 @@ class FileStorage(BatchStorage):
 
     # -- wake-ups -----------------------------------------------------------------------------
 
-    def _ring(self, batch: Batch) -> None:
-        """Wake those who wait for something in a batch that has just been written."""
+    def _ring(self, batch: Batch, claimed: int = 0) -> None:
+        """Wake those who wait for something in a batch that has just been written.
+
+        :param claimed: how many messages were claimed in the same step, so need nobody else.
+        """
         for key, _ in (*batch.results, *batch.endings):
             self._ring_result(key)
         if batch.enqueue or batch.joins:
-            self._ring_idle(len(batch.enqueue) + len(batch.joins))
+            self._ring_idle(len(batch.enqueue) + len(batch.joins) - claimed)
         if batch.schedule:
             self.wake_schedule()
         if batch.events:
@@ -742,7 +795,7 @@ class FileStorage(BatchStorage):
 
     def _ring_idle(self, count: int) -> None:
         """Wake as many idle workers as there are messages, first those of this process."""
-        left = count - self._idle_bell.ring_some(_IDLE, count)
+        left = count - self._idle_bell.ring_some(_IDLE, count) if count > 0 else 0
         for _ in range(min(left, 64)):
             self._idle_bell.tell()
 

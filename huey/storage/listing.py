@@ -60,6 +60,10 @@ class Listing:
             self.pop()
         return None
 
+    def is_first(self, message: Any) -> bool:
+        """Say whether a message that was the first still is, after others were added."""
+        return bool(self._heap) and self._heap[0] is message
+
     def pop(self) -> None:
         """Leave the first one out from now on."""
         self._names.discard(heapq.heappop(self._heap).name)

@@ -10,13 +10,24 @@ import re
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from huey.constants import EmptyData
 from huey.exceptions import ConfigurationError, StorageError
-from huey.storage.base import NOTHING, Aside, Batch, BatchStorage, Claim, Seen, Tell, Waiter
+from huey.storage.base import (
+    NOTHING,
+    Aside,
+    Batch,
+    BatchStorage,
+    Claim,
+    Found,
+    Seen,
+    Tell,
+    Waiter,
+)
 from huey.storage.members import Members
 from huey.storage.server import LOST, Listener, Server, is_outage, pack, to_bytes, to_text
 from huey.storage.wake import Bell
@@ -27,6 +38,8 @@ ENDINGS_KEPT = 100_000
 
 _LARGEST_WRITE = 100_000  # messages in one step
 _PAGE = 1000  # messages in one answer
+_TAKEN_AT_ONCE = 500  # results taken in one step, during which the server does nothing else
+_TAKEN_BYTES = 1_000_000  # of results taken in one step: it holds them several times
 _IDLE = ""  # the key that idle workers wait for when they poll
 
 # What is kept where: in `huey.<this>.NAME`. The first four are huey's.
@@ -39,6 +52,16 @@ _PLACES: Final = (
 _WRITTEN: Final = (
     *("queue", "schedule", "results", "expires", "endings", "ended", "aside", "events", "cursor"),
     *("wake", "due", "stamp", "priorities", "done", "deliveries"),
+)
+_PUSHED: Final = ("queue", "wake", "stamp", "events", "cursor")
+_FINISHED: Final = (
+    *("wake", "deliveries", "done", "slots", "results", "expires", "endings", "ended", "events"),
+    "cursor",
+)
+# The parts of a batch that the small scripts leave to `write.lua`.
+_BESIDES_FINISH: Final = attrgetter("enqueue", "schedule", "aside", "joins", "forget", "clear")
+_BESIDES_PUSH: Final = attrgetter(
+    *("results", "endings", "schedule", "aside", "joins", "forget", "clear")
 )
 _TYPES: Final = {b"list": b"list", b"priority": b"zset"}
 
@@ -114,6 +137,8 @@ class RedisStorage(BatchStorage):
         self.read_timeout = read_timeout
         self._keys = _make_keys(name, clean_name)
         self._written = [self._keys[what] for what in _WRITTEN]
+        self._pushed = [self._keys[what] for what in _PUSHED]
+        self._finished = [self._keys[what] for what in _FINISHED]
         self._server = Server(connection_pool, url, client_name, **connection_params)
         self._numbers = itertools.count(1)
         self._begin_anew()
@@ -186,25 +211,13 @@ class RedisStorage(BatchStorage):
         return None
 
     def finish(self, slot: str, claim: Claim, batch: Batch = NOTHING) -> bool:
-        self._open()
-        worker = self._members.worker(slot)
-        entry, number = claim.token
-        redelivered = claim.data if claim.deliveries else b""
-        for attempt in (1, 2):
-            state = self._state(worker, number)
-            what = _Acknowledged(state, worker, b"%d" % number, entry, redelivered)
-            self._unsure.add(number)  # until there is an answer
-            try:
-                ours, known = self._write(batch, what)
-                break
-            except LOST:
-                if attempt == 2:
-                    raise
-        self._unsure.discard(number)
-        self._held[worker].pop(number, None)
-        if not known:
-            self._members.forget()
-        return bool(ours)
+        ours, _ = self._finish(slot, claim, batch, claim_next=False)
+        return ours
+
+    def finish_and_claim(
+        self, slot: str, claim: Claim, batch: Batch = NOTHING
+    ) -> tuple[bool, Claim | None]:
+        return self._finish(slot, claim, batch, claim_next=True)
 
     def release(self, slot: str, claim: Claim) -> None:
         self._open()
@@ -239,6 +252,8 @@ class RedisStorage(BatchStorage):
 
     def unregister(self, slot: str) -> None:
         self._open()
+        while self._in_doubt and (claim := self._find(self._members.worker(slot))):
+            self.release(slot, claim)  # it would have been this worker's next one
         self._members.unregister(slot)
 
     def workers(self) -> list[tuple[str, dict[str, Any]]]:
@@ -259,14 +274,12 @@ class RedisStorage(BatchStorage):
     def write(self, batch: Batch) -> None:
         self._open()
         while len(batch.enqueue) > _LARGEST_WRITE:
-            self._write(Batch(enqueue=batch.enqueue[:_LARGEST_WRITE]))
+            self._push(Batch(enqueue=batch.enqueue[:_LARGEST_WRITE]))
             batch = batch._replace(enqueue=batch.enqueue[_LARGEST_WRITE:])
-        try:
-            self._write(batch)
-        except LOST:
-            if batch.enqueue or batch.aside or batch.events or batch.joins:
-                raise
-            self._write(batch)  # twice the same values come to the same
+        if any(_BESIDES_PUSH(batch)):
+            self._write_twice_if_need_be(batch)
+        else:
+            self._push(batch)
 
     # -- schedule -----------------------------------------------------------------------------
 
@@ -314,7 +327,7 @@ class RedisStorage(BatchStorage):
 
     def put_data(self, key: str, value: Any) -> None:
         self._open()
-        self._write(Batch(results=[(key, value)]), forever=True)
+        self._write_twice_if_need_be(Batch(results=[(key, value)]), forever=True)
 
     def peek_data(self, key: str) -> Any:
         return self._value(key, b"peek")
@@ -324,6 +337,23 @@ class RedisStorage(BatchStorage):
 
     def take_result(self, key: str) -> Any:
         return self._value(key, b"take")
+
+    def take_results(self, keys: Sequence[str]) -> list[Found]:
+        found: list[Found] = []
+        while len(found) < len(keys):
+            found += self._take_some(keys[len(found) : len(found) + _TAKEN_AT_ONCE])
+        return found
+
+    def peek_many(self, keys: Sequence[str]) -> list[Any]:
+        if not keys:
+            return []
+        names = [to_bytes(key) for key in keys]
+        times = pack(b"ZMSCORE", self._keys["expires"], *names)  # first: what has none later has
+        values = pack(b"HMGET", self._keys["results"], *names)  # none now
+        found = zip(keys, *self._open().asks(times, values), strict=True)
+        return [
+            _or_empty(value) if till is None else self.peek_data(key) for key, till, value in found
+        ]
 
     def put_if_empty(self, key: str, value: Any, ttl: float | None = None) -> bool:
         keys = [self._keys["results"], self._keys["expires"]]
@@ -564,6 +594,51 @@ class RedisStorage(BatchStorage):
             return None
         return self._hold(worker, entries[-1], self._deliveries(self._message(entries[-1])))
 
+    def _finish(
+        self, slot: str, claim: Claim, batch: Batch, *, claim_next: bool
+    ) -> tuple[bool, Claim | None]:
+        self._open()
+        worker = self._members.worker(slot)
+        entry, number = claim.token
+        redelivered = claim.data if claim.deliveries else b""
+        for attempt in (1, 2):
+            state = self._state(worker, number)
+            what = _Acknowledged(state, worker, b"%d" % number, entry, redelivered)
+            self._unsure.add(number)  # until there is an answer
+            try:
+                ours, known, *following = self._acknowledge(batch, what, claim_next)
+                break
+            except BaseException as error:
+                self._in_doubt.add(worker)
+                if attempt == 2 or not isinstance(error, LOST):
+                    raise
+        self._unsure.discard(number)
+        self._held[worker].pop(number, None)
+        if not known:
+            self._members.forget()
+        return bool(ours), self._hold(worker, *following) if following else None
+
+    def _acknowledge(self, batch: Batch, claim: _Acknowledged, claim_next: bool) -> Any:
+        """Write a batch with an acknowledgement, see ``lua/finish.lua``."""
+        if any(_BESIDES_FINISH(batch)):
+            return self._write(batch, claim)
+        worker, results, endings = claim.worker, batch.results, batch.endings
+        if worker in self._in_doubt:  # what it has claimed already comes first
+            claim_next = False
+        keys = [self._keys["queue"], self._members.inflight(worker), *self._finished]
+        keys += self._own_keys(key for key, _ in results)
+        args = [self._kind, self._keys["ready"], b"%d" % EVENTS_KEPT, b"%d" % ENDINGS_KEPT, *claim]
+        args += [b"1" if claim_next else b"", self._time_of_results(False)]
+        args += [b"%d" % len(results), b"%d" % len(endings)]
+        for key, value in results:
+            args += (to_bytes(key), _data(value))
+        for key, ending in endings:
+            args += (to_bytes(key), to_bytes(ending))
+        args += map(_data, batch.events)
+        found = self._server.run("finish", keys, args)
+        self._ring(batch)
+        return found
+
     def _deliveries(self, message: bytes) -> int:
         name = hashlib.sha1(message, usedforsecurity=False).hexdigest().encode()
         return int(self._server.ask(b"HGET", self._keys["deliveries"], name) or 0)
@@ -608,11 +683,33 @@ class RedisStorage(BatchStorage):
         args += [*withdrawn, b"1" if onto_queue else b"", b"%d" % len(moved), *moved]
         args += [self._time_of_results(forever), *_arguments(batch)]
         ours, known = self._server.run("write", keys, args)
+        self._ring(batch)
+        return ours, known
+
+    def _ring(self, batch: Batch) -> None:
+        """Wake those of this process who wait for what was written."""
         for key, _ in (*batch.results, *batch.endings):
             self._listener.bell.ring(key)
         if batch.enqueue and not self.blocking:
             self._idle.ring_some(_IDLE, len(batch.enqueue))
-        return ours, known
+
+    def _push(self, batch: Batch) -> None:
+        """Write messages for the queue and events alone, see ``lua/push.lua``."""
+        args = [self._kind, b"%d" % EVENTS_KEPT, b"%d" % len(batch.enqueue)]
+        for data, priority in batch.enqueue:
+            args += (_number(priority), _data(data))
+        args += map(_data, batch.events)
+        self._server.run("push", self._pushed, args)
+        self._ring(batch)
+
+    def _write_twice_if_need_be(self, batch: Batch, *, forever: bool = False) -> None:
+        """Write a batch, and again if the answer was lost and twice comes to the same as once."""
+        try:
+            self._write(batch, forever=forever)
+        except LOST:
+            if batch.enqueue or batch.aside or batch.events or batch.joins:
+                raise
+            self._write(batch, forever=forever)
 
     def _take_due(
         self,
@@ -649,17 +746,28 @@ class RedisStorage(BatchStorage):
         args = [to_bytes(key), how, self._keys["ready"], *self._request()]
         return _or_empty(self._run_or_ask_again("value", keys, args))
 
+    def _take_some(self, keys: Sequence[str]) -> Iterator[Found]:
+        """Take the results of the first of these keys, of all of them unless they are large."""
+        names = ("results", "expires", "endings", "ended", "popped")
+        at = [self._keys[what] for what in names]
+        args = [self._keys["ready"], b"%d" % _TAKEN_BYTES, *self._request()]
+        values, endings = self._run_or_ask_again("take", at, args, map(to_bytes, keys))
+        endings = [ending and to_text(ending) for ending in endings] or [None] * len(values)
+        return map(_found, values, endings)
+
     def _request(self) -> list[bytes]:
         """Return who asks, and a number by which the answer can be asked for again."""
         return [f"{self._me}.{threading.get_ident()}".encode(), b"%d" % next(self._numbers)]
 
-    def _run_or_ask_again(self, name: str, keys: Sequence[bytes], args: Sequence[bytes]) -> Any:
-        """Run a script that knows its last argument to mean that its answer was lost."""
-        server = self._open()
+    def _run_or_ask_again(
+        self, name: str, keys: Sequence[bytes], args: Sequence[bytes], rest: Iterable[bytes] = ()
+    ) -> Any:
+        """Run a script that knows the argument after some to mean that its answer was lost."""
+        server, rest = self._open(), list(rest)
         try:
-            return server.run(name, keys, [*args, b""])
+            return server.run(name, keys, [*args, b"", *rest])
         except LOST:
-            return server.run(name, keys, [*args, b"1"])
+            return server.run(name, keys, [*args, b"1", *rest])
 
     def _values(self, how: bytes) -> Any:
         keys = [self._keys["results"], self._keys["expires"]]
@@ -750,6 +858,21 @@ class _Expiring(RedisStorage):
     def take_result(self, key: str) -> Any:
         """Return a result; it stays until its time is over."""
         return self.peek_data(key)
+
+    def take_results(self, keys: Sequence[str]) -> list[Found]:
+        """Return results; they stay until their time is over."""
+        if not keys:
+            return []
+        endings = pack(b"HMGET", self._keys["endings"], *map(to_bytes, keys))
+        values, known = self._open().asks(pack(b"MGET", *self._own_keys(iter(keys))), endings)
+        return [
+            Found(value) if value is not None else Found(ending=ending and to_text(ending))
+            for value, ending in zip(values, known, strict=True)
+        ]
+
+    def peek_many(self, keys: Sequence[str]) -> list[Any]:
+        found = self._open().ask(b"MGET", *self._own_keys(iter(keys))) if keys else []
+        return [_or_empty(value) for value in found]
 
     def put_if_empty(self, key: str, value: Any, ttl: float | None = None) -> bool:
         till = () if ttl is None else (b"PX", b"%d" % max(1, round(1000 * ttl)))
@@ -880,6 +1003,10 @@ def _number(number: float | None) -> bytes:
 
 def _cursor(number: bytes) -> int:
     return int(number.partition(b"-")[0])
+
+
+def _found(value: bytes | None, ending: str | None) -> Found:
+    return Found(ending=ending) if value is None else Found(value)
 
 
 def _or_empty(value: Any) -> Any:

@@ -12,7 +12,7 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -31,7 +31,9 @@ logger = logging.getLogger("huey.storage")
 OLDEST = (6, 2)  # the version of Redis that brought LMOVE
 LONGEST_BLOCK = 10.0  # seconds that a command waits at the server, less than a lease in any case
 
-_FRESH = 1.0  # seconds for which a connection is taken to be open still
+_FRESH = 0.1  # seconds for which a connection is taken to be open still
+_FLOOD = 16  # messages in a row that nobody waits for, after which a listener hears them
+_PAUSE = 0.001  # many at a time, with so many seconds in between
 _IDLE_LISTENER = 5.0  # seconds without anybody waiting after which a listener goes
 
 LOST = (exceptions.ConnectionError, exceptions.TimeoutError)  # carried out, perhaps
@@ -42,6 +44,7 @@ _OUTAGES = (
     *(exceptions.OutOfMemoryError, exceptions.TryAgainError, exceptions.ClusterDownError),
     *(ConnectionError, TimeoutError),
 )
+_NOT_LET_IN = ("AUTH ", "DB index")
 # How the server says so in the middle of a sentence, as in an error from within a script.
 _OUTAGE_WORDS = frozenset(
     ("BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM", "READONLY")
@@ -116,6 +119,7 @@ class Server:
         self._lock = threading.Lock()
         self._lines: list[Line] = []  # those that nobody uses
         self._waiting: dict[str, list[Line]] = {}
+        self._lost = 0.0  # when a connection was lost: then others may be too
 
     def close(self) -> None:
         """Close all connections but those of a pool that was given; new ones are made if needed."""
@@ -123,11 +127,9 @@ class Server:
             lines, self._lines = self._lines, []
         for line in lines:
             line.connection.disconnect()
-        if not self._given:
-            self.pool.disconnect()
 
     def forget_lines(self) -> None:
-        """Let go of the connections for waits, as a child does with its parent's."""
+        """Let go of all connections, as a child does with its parent's."""
         for line in self._lines:
             line.connection.disconnect()
         self._lock, self._lines, self._waiting = threading.Lock(), [], {}
@@ -140,22 +142,35 @@ class Server:
 
     def calls(self, *commands: bytes) -> list[Any]:
         """Send packed commands, once, and return the replies."""
-        with self._named_errors():
-            return self._exchange(*commands)
-
-    def _exchange(self, *commands: bytes) -> list[Any]:
-        connection = self.pool.get_connection()
         try:
-            return exchange(connection, *commands)
+            return self._exchange(commands)
+        except exceptions.RedisError as error:
+            self._name(error)
+            raise
+
+    def _exchange(self, commands: Sequence[bytes]) -> list[Any]:
+        if self._given:
+            connection = self.pool.get_connection()
+            try:
+                return Line(connection).exchange(commands)
+            finally:
+                self.pool.release(connection)
+        line = self._take_line()
+        try:
+            return line.exchange(commands)
         finally:
-            self.pool.release(connection)
+            self._give_back(line)
 
     def ask(self, *parts: bytes) -> Any:
         """Send a command that may well be carried out twice, a second time if need be."""
+        return self.asks(pack(*parts))[0]
+
+    def asks(self, *commands: bytes) -> list[Any]:
+        """Send packed commands that may well be carried out twice, a second time if need be."""
         try:
-            return self.call(*parts)
+            return self.calls(*commands)
         except exceptions.ConnectionError:
-            return self.call(*parts)
+            return self.calls(*commands)
 
     def run(self, name: str, keys: Sequence[bytes], args: Sequence[bytes] = ()) -> Any:
         """Run a script, once, and return what it returns."""
@@ -182,21 +197,20 @@ class Server:
         :param ended: whether not to wait at all, looked at when `wake` can find it.
         :returns: an empty list if it was ended before it began.
         """
-        with self._named_errors():
+        try:
             line = self._take_line()
+            line.ask_number()
             with self._lock:
                 self._waiting.setdefault(who, []).append(line)
             try:
-                found = [] if ended() else exchange(line.connection, *commands)
-            except BaseException:
-                line.connection.disconnect()
-                raise
+                return [] if ended() else line.exchange(commands)
             finally:
                 with self._lock:
                     self._waiting[who].remove(line)
-            line.used = time.monotonic()
-            self._lines.append(line)
-            return found
+                self._give_back(line)
+        except exceptions.RedisError as error:
+            self._name(error)
+            raise
 
     def wake(self, who: str) -> None:
         """End the waits of this process that are going on; never fails."""
@@ -217,9 +231,18 @@ class Server:
         with contextlib.suppress(IndexError):
             while True:  # until there is none
                 line = self._lines.pop()
-                if line.is_open():
+                if line.is_open(self._lost):
                     return line
-        return Line(self.connect())
+        line = Line(self.connect())
+        line.connection.connect()
+        return line
+
+    def _give_back(self, line: Line) -> None:
+        if line.in_step:
+            line.used = time.monotonic()
+            self._lines.append(line)
+        else:
+            self._lost = time.monotonic()
 
     def connect(self) -> Any:
         """Return a connection beside the pool, not yet connected."""
@@ -230,11 +253,13 @@ class Server:
 
     def check(self) -> None:
         """Raise unless the server is new enough."""
-        with self._named_errors():
-            try:
-                info = self._exchange(pack(b"INFO", b"server"))[0].decode()
-            except exceptions.ResponseError:  # not every user may ask
-                return
+        try:
+            info = self._exchange((pack(b"INFO", b"server"),))[0].decode()
+        except exceptions.ResponseError:  # not every user may ask
+            return
+        except exceptions.RedisError as error:
+            self._name(error)
+            raise
         fields = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
         version = fields.get("redis_version", "")
         numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
@@ -244,43 +269,65 @@ class Server:
                 f" Valkey): upgrade the server, or keep the queue in a file by SqliteHuey"
             )
 
-    @contextlib.contextmanager
-    def _named_errors(self) -> Iterator[None]:
-        """Say which server it is that refuses us; never with the password."""
-        try:
-            yield
-        except exceptions.NoPermissionError as error:
+    def _name(self, error: exceptions.RedisError) -> None:
+        """Raise an error that says which server it is that refuses us; never with the password."""
+        if isinstance(error, exceptions.NoPermissionError):
             raise StorageError(
                 f"{self.address} does not permit a command that the queue needs: {_plain(error)}."
                 f" Give the user more rights (ACL SETUSER), or use another one"
             ) from None
-        except _REFUSED as error:
+        if isinstance(error, _REFUSED):
             raise StorageError(
                 f"{self.address} refuses to let us in: {_plain(error)}. Check username and password"
             ) from None
-        except exceptions.ResponseError as error:
-            if str(error).startswith(("AUTH ", "DB index")):
-                raise StorageError(
-                    f"{self.address} refuses to let us in: {_plain(error)}. Check password and db"
-                ) from None
-            raise
+        if isinstance(error, exceptions.ResponseError) and str(error).startswith(_NOT_LET_IN):
+            raise StorageError(
+                f"{self.address} refuses to let us in: {_plain(error)}. Check password and db"
+            ) from None
 
 
 class Line:
-    """A connection for waits at the server, and the number by which they can be ended."""
+    """A connection on which one thread at a time exchanges commands for replies.
+
+    ``number`` is the one by which the server ends a wait on it, None if unknown; ``used`` the time
+    of its last use; ``in_step`` says whether the next reply to come is that of the next command.
+    """
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
         self.number: int | None = None
-        self.used = time.monotonic()
-        connection.connect()
-        with contextlib.suppress(exceptions.ResponseError):  # not every user may ask
-            (self.number,) = exchange(connection, pack(b"CLIENT", b"ID"))
+        self.used = 0.0
+        self.in_step = True
+        self._asked = False
 
-    def is_open(self) -> bool:
-        """Say whether the server has not closed the connection meanwhile."""
+    def exchange(self, commands: Sequence[bytes]) -> list[Any]:
+        """Send packed commands and return the replies; close the connection if out of step."""
+        connection = self.connection
         try:
-            if time.monotonic() < self.used + _FRESH or not self.connection.can_read():
+            connection.send_packed_command([b"".join(commands)])
+            return [connection.read_response(disable_decoding=True) for _ in commands]
+        except BaseException as error:
+            said_no = len(commands) == 1 and isinstance(error, exceptions.ResponseError)
+            if not said_no or isinstance(error, exceptions.ReadOnlyError):
+                self.in_step = False
+                connection.disconnect()
+            raise
+
+    def ask_number(self) -> None:
+        """Ask the server, the first time, for the number by which a wait can be ended."""
+        if not self._asked:
+            with contextlib.suppress(exceptions.ResponseError):  # not every user may ask
+                (self.number,) = self.exchange((pack(b"CLIENT", b"ID"),))
+            self._asked = True
+
+    def is_open(self, lost: float) -> bool:
+        """Say whether the server has not closed the connection meanwhile.
+
+        :param lost: when another connection to it was lost.
+        """
+        try:
+            trusted = self.used > max(lost, time.monotonic() - _FRESH)
+            if trusted or not self.connection.can_read():
                 return True
         except exceptions.ConnectionError:
             pass
@@ -292,7 +339,7 @@ class Listener:
     """Rings a bell for each message of a channel; one thread, while somebody waits.
 
     :param server: where the channel is.
-    :param channel: its name; messages are the keys that waiters wait for.
+    :param channel: its name; messages are the keys that waiters wait for, one or one a line.
     """
 
     def __init__(self, server: Server, channel: bytes) -> None:
@@ -345,16 +392,31 @@ class Listener:
         try:
             connection.connect()
             connection.send_packed_command([pack(b"SUBSCRIBE", self.channel)])
+            unheeded = 0
             while self._needed_still():
+                if unheeded > _FLOOD:
+                    time.sleep(_PAUSE)
                 if connection.can_read(timeout=1.0):
-                    kind, _, key = connection.read_response(disable_decoding=True)
-                    if kind == b"message":
-                        self.bell.ring(to_text(key))
-                    elif kind == b"subscribe":
-                        hearing.set()
+                    unheeded = self._hear_some(connection, hearing, unheeded)
         finally:
             self._connection = None
             connection.disconnect()
+
+    def _hear_some(self, connection: Any, hearing: threading.Event, unheeded: int) -> int:
+        """Ring for all that has come in; return how many messages in a row nobody waited for."""
+        while True:
+            kind, _, said = connection.read_response(disable_decoding=True)
+            if kind == b"message":
+                unheeded = 0 if self._ring(to_text(said)) else unheeded + 1
+            elif kind == b"subscribe":
+                hearing.set()
+            if not connection.can_read(timeout=0):
+                return unheeded
+
+    def _ring(self, said: str) -> bool:
+        """Ring for a key, or for several with a line for each; say whether anybody waited."""
+        keys = {said, *said.split("\n")} if "\n" in said else (said,)
+        return any([self.bell.ring(key) for key in keys])
 
     def _needed_still(self) -> bool:
         """Say whether to go on; if not, the next who needs it starts another thread."""
@@ -364,18 +426,6 @@ class Listener:
             if idle and self._thread is me:
                 self._thread = None
             return self._thread is me
-
-
-def exchange(connection: Any, *commands: bytes) -> list[Any]:
-    """Send packed commands and return the replies; close a connection that is out of step."""
-    try:
-        connection.send_packed_command([b"".join(commands)])
-        return [connection.read_response(disable_decoding=True) for _ in commands]
-    except BaseException as error:
-        in_step = len(commands) == 1 and isinstance(error, exceptions.ResponseError)
-        if not in_step or isinstance(error, exceptions.ReadOnlyError):
-            connection.disconnect()
-        raise
 
 
 def to_bytes(text: str) -> bytes:

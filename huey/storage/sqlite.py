@@ -10,9 +10,10 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any, TypeVar
 
 from huey.constants import EmptyData
 from huey.exceptions import ConfigurationError, StorageError
@@ -23,22 +24,27 @@ from huey.storage.base import (
     Batch,
     BatchStorage,
     Claim,
+    Found,
     Join,
     Seen,
     Tell,
     Waiter,
 )
 from huey.storage.liveness import Liveness
-from huey.storage.wake import Doorbell
+from huey.storage.wake import BellWaiter, Doorbell, Lookout
 from huey.utils import is_filename, to_timestamp
 
-EVENTS_KEPT = 10_000
-ENDINGS_KEPT = 100_000
+EVENTS_KEPT = 10_000  # of all who share a file,
+ENDINGS_KEPT = 100_000  # likewise
 _TRIM_EVERY = 500  # appended events or endings between two looks at how many there are
 
-# Woken by their doorbell, workers still look by themselves this often (seconds): producers that
-# know nothing of doorbells may write to the same file.
+# Woken by their doorbell, one idle worker of each process still looks by itself this often
+# (seconds): producers that know nothing of doorbells may write to the same file.
 _LOOK_AGAIN = 0.5
+
+# Of the write-ahead log (16 MB), which is flushed to the disk then: at a thousand, Sqlite's own
+# number, workers stand still for a third of the time while others keep the disk busy.
+_PAGES_BETWEEN_CHECKPOINTS = 4000
 
 _DRIVE = "/drive/"  # where JupyterLite keeps the files that its reader sees
 
@@ -54,6 +60,8 @@ _PASSING = (
     "SQLITE_PROTOCOL",
     "SQLITE_NOMEM",
 )
+
+T = TypeVar("T")
 
 _IDLE = ""  # the key that idle workers wait for, one of whom a message wakes
 _NEW = "new"  # the key that readers of events wait for, all of whom an event wakes
@@ -125,8 +133,12 @@ class SqliteStorage(BatchStorage):
 
     # -- queue --------------------------------------------------------------------------------
 
+    def enqueue(self, data: Any, priority: float | None = None) -> None:
+        self._execute(statements.ENQUEUE, (self.name, data, priority or 0))
+        self._ring_idle(1)
+
     def dequeue(self) -> Any:
-        rows = self._execute(statements.DEQUEUE, {"queue": self.name})
+        rows = self._execute(statements.DEQUEUE, (self.name,))
         return rows[0][0] if rows else None
 
     def queue_size(self) -> int:
@@ -150,10 +162,7 @@ class SqliteStorage(BatchStorage):
                 page["last"] = last
 
     def withdraw(self, data: Any, batch: Batch = NOTHING, place: Any = None) -> bool:
-        with self._transaction() as db:
-            found = self._take_out(db, data, place)
-            if found:
-                self._apply(db, batch, True)
+        found = self._in_one_step(partial(self._take_out, data, batch, place))
         if found:
             self._ring(batch)
         return found
@@ -162,27 +171,35 @@ class SqliteStorage(BatchStorage):
 
     def claim(self, slot: str, timeout: float = 0) -> Claim | None:
         owner = self._owner(slot)
-        claim = self._claim(owner)
+        claim = self._claim_if_any(owner)
         if claim is not None or timeout <= 0:
             return claim
         with self._idle_bell.waiting(_IDLE) as waiter:
             claim = self._claim_if_any(owner)
-            woken = claim is None and waiter.wait(min(timeout, _LOOK_AGAIN))
+            woken = claim is None and self._wait(waiter, timeout)
             claim = claim or self._claim_if_any(owner)
         if waiter.rung and not woken:  # that was for another message, so for another worker
             self._ring_idle(1)
+        elif claim is not None and not self._lookout.is_manned:
+            self._idle_bell.ring_some(_IDLE)
         return claim
 
     def finish(self, slot: str, claim: Claim, batch: Batch = NOTHING) -> bool:
-        with self._transaction() as db:
-            deleted = db.execute(
-                "DELETE FROM task WHERE id = ? AND claimed_by = ?",
-                (claim.token, self._owner(slot)),
-            )
-            ours = deleted.rowcount == 1
-            self._apply(db, batch, ours)
+        ours = self._in_one_step(partial(self._finish, self._owner(slot), claim, batch))
         self._ring(batch)
         return ours
+
+    def finish_and_claim(
+        self, slot: str, claim: Claim, batch: Batch = NOTHING
+    ) -> tuple[bool, Claim | None]:
+        owner = self._owner(slot)
+
+        def step(db: sqlite3.Connection) -> tuple[bool, Claim | None]:
+            return self._finish(owner, claim, batch, db), self._claim(owner, db)
+
+        ours, following = self._in_one_step(step)
+        self._ring(batch, claimed=int(following is not None))
+        return ours, following
 
     def release(self, slot: str, claim: Claim) -> None:
         self._execute(
@@ -201,7 +218,7 @@ class SqliteStorage(BatchStorage):
     def recover(self) -> int:
         processes = self._execute(statements.PROCESSES, {"queue": self.name})
         dead = [process for (process,) in processes if not self._liveness.alive(process)]
-        released = sum(self._release_all(process) for process in dead)
+        released = sum(self._in_one_step(partial(self._release_all, one)) for one in dead)
         if dead or not self._tidied:
             self._make_live_folder()
             self._liveness.tidy()
@@ -243,8 +260,7 @@ class SqliteStorage(BatchStorage):
     # -- several things in one step -----------------------------------------------------------
 
     def write(self, batch: Batch) -> None:
-        with self._transaction() as db:
-            self._apply(db, batch, True)
+        self._in_one_step(partial(self._apply, batch, True))
         self._ring(batch)
 
     # -- schedule -----------------------------------------------------------------------------
@@ -269,16 +285,7 @@ class SqliteStorage(BatchStorage):
         due = self.next_due()
         if due is None or due > to_timestamp(now):
             return []
-        with self._transaction() as db:
-            rows = db.execute(
-                statements.DUE, {"queue": self.name, "now": to_timestamp(now), "limit": limit}
-            ).fetchall()
-            rows.sort(key=lambda row: row[:2])
-            moved = [data for _, _, data, _ in rows]
-            events = tell(moved) if tell and moved else ()
-            enqueue = [(data, priority) for _, _, data, priority in rows]
-            batch = Batch(enqueue=enqueue, events=events)
-            self._apply(db, batch, True)
+        moved, batch = self._in_one_step(partial(self._move_due, to_timestamp(now), limit, tell))
         self._ring(batch)
         return moved
 
@@ -290,36 +297,40 @@ class SqliteStorage(BatchStorage):
     # -- values and endings -------------------------------------------------------------------
 
     def peek_data(self, key: str) -> Any:
-        rows = self._execute(f"SELECT value {statements.VALUE}", self._at(key))
+        rows = self._execute(statements.PEEK, (self.name, time.time(), key))
         return rows[0][0] if rows else EmptyData
+
+    def peek_many(self, keys: Sequence[str]) -> list[Any]:
+        sql = statements.PEEK_MANY.format(keys=", ".join("?" * len(keys)))
+        found = dict(self._execute(sql, (self.name, time.time(), *keys)))
+        return [found.get(key, EmptyData) for key in keys]
 
     def pop_data(self, key: str) -> Any:
         if not self.has_data_for_key(key):  # a look is cheaper than taking the write lock
             return EmptyData
-        rows = self._execute(f"DELETE {statements.VALUE} RETURNING value", self._at(key))
+        rows = self._execute(statements.POP, (self.name, time.time(), key))
         return rows[0][0] if rows else EmptyData
 
     def put_if_empty(self, key: str, value: Any, ttl: float | None = None) -> bool:
-        at = self._at(key) | {"value": value}
-        at["expires"] = None if ttl is None else at["now"] + ttl
-        rows = self._execute(statements.PUT_IF_EMPTY, at)
+        now = time.time()
+        expires = None if ttl is None else now + ttl
+        rows = self._execute(statements.PUT_IF_EMPTY, (self.name, key, value, expires, now))
         self._ring_result(key)
         return bool(rows)
 
     def has_data_for_key(self, key: str) -> bool:
-        return bool(self._execute(f"SELECT 1 {statements.VALUE}", self._at(key)))
+        return bool(self._execute(statements.HAS, (self.name, time.time(), key)))
 
     def result_store_size(self) -> int:
-        return int(self._execute(f"SELECT count(*) {statements.VALUES}", self._at(""))[0][0])
+        sql = f"SELECT count(*) {statements.VALUES}"
+        return int(self._execute(sql, (self.name, time.time()))[0][0])
 
     def result_items(self) -> dict[str, Any]:
-        return dict(self._execute(f"SELECT key, value {statements.VALUES}", self._at("")))
+        sql = f"SELECT key, value {statements.VALUES}"
+        return dict(self._execute(sql, (self.name, time.time())))
 
     def flush_results(self) -> None:
         self._execute("DELETE FROM kv WHERE queue = ?", (self.name,))
-
-    def _at(self, key: str) -> dict[str, Any]:
-        return {"queue": self.name, "key": key, "now": time.time()}
 
     def peek_ending(self, key: str) -> str | None:
         sql = "SELECT ending FROM ending WHERE queue = ? AND key = ?"
@@ -330,15 +341,16 @@ class SqliteStorage(BatchStorage):
         return dict(self._execute("SELECT key, ending FROM ending WHERE queue = ?", (self.name,)))
 
     def take_result(self, key: str) -> Any:
-        if not self.has_data_for_key(key):  # a look is cheaper than taking the write lock
-            return EmptyData
-        with self._transaction() as db:
-            rows = db.execute(
-                f"DELETE {statements.VALUE} RETURNING value", self._at(key)
-            ).fetchall()
-            if rows:
-                self._apply(db, Batch(endings=[(key, "taken")]), True)
-        return rows[0][0] if rows else EmptyData
+        return self.take_results([key])[0].value
+
+    def take_results(self, keys: Sequence[str]) -> list[Found]:
+        values: dict[str, Any] = {}
+        if any(self.has_data_for_key(key) for key in keys):  # cheaper than taking the write lock
+            values = self._in_one_step(partial(self._take_values, keys))
+        return [
+            Found(values.pop(key)) if key in values else Found(ending=self.peek_ending(key))
+            for key in keys
+        ]
 
     def waiting_for_result(
         self, key: str, backoff: float, max_delay: float
@@ -356,17 +368,7 @@ class SqliteStorage(BatchStorage):
 
     def acquire_lock(self, key: str, holder: str, ttl: float | None = None) -> bool:
         mine = self._owner("").rstrip("/")
-        with self._transaction() as db:
-            rows = db.execute(
-                "SELECT process FROM lock WHERE queue = ? AND key = ?", (self.name, key)
-            ).fetchall()
-            if rows and self._liveness.alive(rows[0][0]):
-                return False
-            db.execute(
-                "INSERT OR REPLACE INTO lock (queue, key, holder, process) VALUES (?, ?, ?, ?)",
-                (self.name, key, holder, mine),
-            )
-        return True
+        return self._in_one_step(partial(self._acquire, key, holder, mine))
 
     def release_lock(self, key: str, holder: str | None = None) -> bool:
         rows = self._execute(
@@ -383,13 +385,7 @@ class SqliteStorage(BatchStorage):
     def take_turn(self, key: str, limit: int, per: float) -> float:
         now = time.time()
         at = {"queue": self.name, "key": key, "now": now, "over": now - per, "limit": limit - 1}
-        with self._transaction() as db:
-            db.execute(statements.FORGET_TURNS, at)
-            full = db.execute(statements.TURN_IN_THE_WAY, at).fetchone()
-            if full is not None:
-                return float(full[0]) + per - now
-            db.execute("INSERT INTO turn (queue, key, at) VALUES (:queue, :key, :now)", at)
-        return 0.0
+        return self._in_one_step(partial(self._take_turn, at))
 
     # -- chords -------------------------------------------------------------------------------
 
@@ -404,12 +400,9 @@ class SqliteStorage(BatchStorage):
         return [Aside(*row) for row in self._execute(sql, (self.name,))]
 
     def restore_aside(self) -> int:
-        sql = "DELETE FROM aside WHERE queue = ? RETURNING id, data, priority"
-        with self._transaction() as db:
-            rows = sorted(db.execute(sql, (self.name,)), key=operator.itemgetter(0))
-            self._insert_tasks(db, [(data, priority) for _, data, priority in rows])
-        self._ring_idle(len(rows))
-        return len(rows)
+        restored = self._in_one_step(self._restore_aside)
+        self._ring_idle(restored)
+        return restored
 
     # -- events -------------------------------------------------------------------------------
 
@@ -430,12 +423,11 @@ class SqliteStorage(BatchStorage):
         self._event_bell.ring_all()
 
     def last_event(self) -> int | None:
-        rows = self._execute("SELECT max(id) FROM event WHERE queue = ?", (self.name,))
-        last: int | None = rows[0][0]
-        return last
+        rows = self._execute(statements.LAST_EVENT, (self.name,))
+        return rows[0][0] if rows else None
 
     def flush_events(self) -> None:
-        self._execute("DELETE FROM event WHERE queue = ?", (self.name,))
+        self._in_one_step(self._flush_events)
 
     # -- the connection -----------------------------------------------------------------------
 
@@ -446,6 +438,7 @@ class SqliteStorage(BatchStorage):
         self._pid = os.getpid()
         self._appended = 0
         self._live_folder_made = False
+        self._lookout = Lookout()
         self._liveness: Liveness = Liveness(self.live_folder)
         self._idle_bell = Doorbell(self.live_folder, "idle")
         self._result_bell = Doorbell(self.live_folder, "result")
@@ -459,42 +452,50 @@ class SqliteStorage(BatchStorage):
         for bell in (self._idle_bell, self._result_bell, self._event_bell):
             bell.close()
 
-    @contextmanager
-    def _db(self) -> Iterator[sqlite3.Connection]:
-        """Give this process's connection to one thread at a time."""
+    def _execute(self, sql: str, parameters: Any = ()) -> list[Any]:
+        """Execute one statement, a step of its own, and return its rows."""
         if self._pid != os.getpid():
             self._after_fork()
         with self._lock:
-            if self._connection is None:
-                self._connection = self._connect()
+            db = self._connection or self._connect()
             try:
-                yield self._connection
+                return db.execute(sql, parameters).fetchall()
             except sqlite3.DatabaseError as error:
-                if _errorname(error).startswith(_CORRUPT):
-                    raise self._unusable(error) from error
+                self._check_file(error)
                 raise
+
+    def _in_one_step(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do some work within a transaction and return what it returns.
+
+        This takes a function, and not the body of a ``with``, as a task may be interrupted
+        wherever it uses the queue: whatever happens, lock and transaction are left.
+        """
+        if self._pid != os.getpid():
+            self._after_fork()
+        with self._lock:
+            db = self._connection or self._connect()
+            try:
+                db.execute("BEGIN IMMEDIATE")
+                came = work(db)
+                db.execute("COMMIT")
+                return came
+            except BaseException as error:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                if isinstance(error, sqlite3.DatabaseError):
+                    self._check_file(error)
+                raise
+
+    def _check_file(self, error: sqlite3.DatabaseError) -> None:
+        """Raise what to do if an error says that the file is damaged."""
+        if _errorname(error).startswith(_CORRUPT):
+            raise self._unusable(error) from error
 
     def _unusable(self, error: Exception) -> StorageError:
         return StorageError(
             f"{self.filename} cannot be used any more: {error}. Stop what uses it, then restore it "
             f"from a copy or move it away; 'sqlite3 FILE .recover' reads what is left of it"
         )
-
-    def _execute(self, sql: str, parameters: Any = ()) -> list[Any]:
-        with self._db() as db:
-            return db.execute(sql, parameters).fetchall()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._db() as db:
-            try:  # from here on: a task may be interrupted wherever it uses the queue
-                db.execute("BEGIN IMMEDIATE")
-                yield db
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
 
     def _count(self, sql: str) -> int:
         return int(self._execute(sql, (self.name,))[0][0])
@@ -519,11 +520,13 @@ class SqliteStorage(BatchStorage):
                 f"Check that the folder exists, that it can be written to, and that the file is "
                 f"a Sqlite database, or give another filename"
             ) from error
+        self._connection = db
         return db
 
     def _prepare(self, db: sqlite3.Connection) -> None:
         self._set_journal_mode(db)
         db.execute(f"PRAGMA synchronous = {'FULL' if self.fsync else 'NORMAL'}")
+        db.execute(f"PRAGMA wal_autocheckpoint = {_PAGES_BETWEEN_CHECKPOINTS}")
         db.execute(f"PRAGMA cache_size = {-1024 * int(self.cache_mb)}")
         autoincrement = "AUTOINCREMENT" if self.strict_fifo else ""
         db.execute("BEGIN IMMEDIATE")  # others may be opening the same new file
@@ -557,45 +560,111 @@ class SqliteStorage(BatchStorage):
     def _owner(self, slot: str) -> str:
         if self._pid != os.getpid():
             self._after_fork()
-        with self._lock:  # or two workers' first claims would take a slot each
+        return f"{self._liveness.slot or self._enrol()}/{slot}"
+
+    def _enrol(self) -> str:
+        """Take a slot for this process."""
+        with self._lock:  # or two workers' first claims would take one each
             self._make_live_folder()
-            return f"{self._liveness.hold()}/{slot}"
+            return self._liveness.hold()
 
     def _is_alive(self, owner: str) -> bool:
         return self._liveness.alive(owner.partition("/")[0])
 
     # -- within the connection ----------------------------------------------------------------
 
-    def _release_all(self, process: str) -> int:
+    def _release_all(self, process: str, db: sqlite3.Connection) -> int:
         """Take back what the workers of a dead process had; return how many messages."""
-        with self._transaction() as db:
-            theirs = {"queue": self.name, "process": process}
-            db.execute("DELETE FROM lock WHERE queue = :queue AND process = :process", theirs)
-            db.execute(statements.FORGET_WORKERS, theirs)
-            return db.execute(statements.RELEASE_ALL, theirs).rowcount
+        theirs = {"queue": self.name, "process": process}
+        db.execute("DELETE FROM lock WHERE queue = :queue AND process = :process", theirs)
+        db.execute(statements.FORGET_WORKERS, theirs)
+        return db.execute(statements.RELEASE_ALL, theirs).rowcount
 
-    def _claim(self, owner: str) -> Claim | None:
-        rows = self._execute(statements.CLAIM, {"slot": owner, "queue": self.name})
-        return Claim(*rows[0]) if rows else None
+    def _wait(self, waiter: BellWaiter, timeout: float) -> bool:
+        return self._lookout.wait(waiter, timeout, _LOOK_AGAIN, self._is_any)
+
+    def _is_any(self) -> bool:
+        """Say whether there is something to claim."""
+        return bool(self._execute(statements.ANY, (self.name,)))
 
     def _claim_if_any(self, owner: str) -> Claim | None:
         """Claim, but take the write lock only if there is something to claim."""
-        return self._claim(owner) if self._execute(statements.ENQUEUED, (self.name, 1)) else None
+        if not self._is_any():
+            return None
+        rows = self._execute(statements.CLAIM, (owner, self.name))
+        return Claim(*rows[0]) if rows else None
 
-    def _take_out(self, db: sqlite3.Connection, data: Any, place: Any) -> bool:
+    def _claim(self, owner: str, db: sqlite3.Connection) -> Claim | None:
+        rows = db.execute(statements.CLAIM, (owner, self.name)).fetchall()
+        return Claim(*rows[0]) if rows else None
+
+    def _finish(self, owner: str, claim: Claim, batch: Batch, db: sqlite3.Connection) -> bool:
+        ours = db.execute(statements.FINISH, (claim.token, owner)).rowcount == 1
+        self._apply(batch, ours, db)
+        return ours
+
+    def _take_out(self, data: Any, batch: Batch, place: Any, db: sqlite3.Connection) -> bool:
         """Delete a message that waits, by its place or, if it is not there any more, by itself."""
         table, row = place or ("", 0)
         wanted = {"queue": self.name, "data": data, "id": row}
         quick = [statements.AT[table]] if place else []
-        return any(
+        found = any(
             db.execute(statement, wanted).rowcount == 1
             for statement in (*quick, *statements.WITHDRAW)
         )
+        if found:
+            self._apply(batch, True, db)
+        return found
+
+    def _move_due(
+        self, now: float, limit: int, tell: Tell | None, db: sqlite3.Connection
+    ) -> tuple[list[Any], Batch]:
+        due = {"queue": self.name, "now": now, "limit": limit}
+        rows = sorted(db.execute(statements.DUE, due), key=operator.itemgetter(0, 1))
+        moved = [data for _, _, data, _ in rows]
+        events = tell(moved) if tell and moved else ()
+        batch = Batch(enqueue=[(data, prio) for _, _, data, prio in rows], events=events)
+        self._apply(batch, True, db)
+        return moved, batch
+
+    def _take_values(self, keys: Sequence[str], db: sqlite3.Connection) -> dict[str, Any]:
+        """Take values and remember that; return them by key."""
+        now, taken = time.time(), {}
+        for key in keys:
+            for (value,) in db.execute(statements.POP, (self.name, now, key)).fetchall():
+                taken[key] = value
+        self._apply(Batch(endings=[(key, "taken") for key in taken]), True, db)
+        return taken
+
+    def _acquire(self, key: str, holder: str, process: str, db: sqlite3.Connection) -> bool:
+        rows = db.execute(
+            "SELECT process FROM lock WHERE queue = ? AND key = ?", (self.name, key)
+        ).fetchall()
+        if rows and self._liveness.alive(rows[0][0]):
+            return False
+        db.execute(
+            "INSERT OR REPLACE INTO lock (queue, key, holder, process) VALUES (?, ?, ?, ?)",
+            (self.name, key, holder, process),
+        )
+        return True
+
+    def _take_turn(self, at: Mapping[str, Any], db: sqlite3.Connection) -> float:
+        db.execute(statements.FORGET_TURNS, at)
+        full = db.execute(statements.TURN_IN_THE_WAY, at).fetchone()
+        if full is not None:
+            return float(full[0] - at["over"])
+        db.execute("INSERT INTO turn (queue, key, at) VALUES (:queue, :key, :now)", at)
+        return 0.0
+
+    def _restore_aside(self, db: sqlite3.Connection) -> int:
+        sql = "DELETE FROM aside WHERE queue = ? RETURNING id, data, priority"
+        rows = sorted(db.execute(sql, (self.name,)), key=operator.itemgetter(0))
+        self._insert_tasks(db, [(data, priority) for _, data, priority in rows])
+        return len(rows)
 
     def _insert_tasks(self, db: sqlite3.Connection, items: Sequence[Any]) -> None:
         db.executemany(
-            "INSERT INTO task (queue, data, priority) VALUES (?, ?, ?)",
-            [(self.name, data, priority or 0) for data, priority in items],
+            statements.ENQUEUE, [(self.name, data, priority or 0) for data, priority in items]
         )
 
     def _join_part(self, db: sqlite3.Connection, join: Join) -> None:
@@ -609,9 +678,8 @@ class SqliteStorage(BatchStorage):
         if new.rowcount == 1 and over.fetchone()[0] == join.parts:
             self._insert_tasks(db, [(join.data, join.priority)])
 
-    def _apply(self, db: sqlite3.Connection, batch: Batch, ours: bool) -> None:
+    def _apply(self, batch: Batch, ours: bool, db: sqlite3.Connection) -> None:
         """Write a batch; of one whose claim was lost, only what cannot do harm."""
-        conflict = "REPLACE" if ours else "IGNORE"
         if batch.clear and ours:
             db.executemany(
                 "DELETE FROM kv WHERE queue = ? AND key = ?",
@@ -619,7 +687,7 @@ class SqliteStorage(BatchStorage):
             )
         if batch.results:
             db.executemany(
-                f"INSERT OR {conflict} INTO kv (queue, key, value) VALUES (?, ?, ?)",  # noqa: S608
+                statements.PUT if ours else statements.PUT_LATE,
                 [(self.name, key, value) for key, value in batch.results],
             )
         if batch.endings:
@@ -639,9 +707,9 @@ class SqliteStorage(BatchStorage):
                 "INSERT INTO aside (queue, data, reason, priority) VALUES (?, ?, ?, ?)",
                 [(self.name, *message) for message in batch.aside],
             )
-        if ours:
-            for join in batch.joins:
-                self._join_part(db, join)
+        for join in batch.joins if ours else ():
+            self._join_part(db, join)
+        if batch.forget and ours:
             db.executemany(
                 "DELETE FROM chord WHERE queue = ? AND key = ?",
                 [(self.name, key) for key in batch.forget],
@@ -658,23 +726,27 @@ class SqliteStorage(BatchStorage):
         if self._appended < _TRIM_EVERY:
             return
         self._appended = 0
-        for table, kept in (("event", EVENTS_KEPT), ("ending", ENDINGS_KEPT)):
-            db.execute(statements.TRIM.format(table=table), {"queue": self.name, "kept": kept})
+        db.execute(statements.TRIM_EVENTS, (EVENTS_KEPT,))
+        db.execute(statements.TRIM_ENDINGS, (ENDINGS_KEPT,))
 
     def _read_events(self, after: int | None, limit: int | None) -> list[tuple[int, Any]]:
-        return self._execute(
-            "SELECT id, data FROM event WHERE queue = ? AND id > ? ORDER BY id LIMIT ?",
-            (self.name, after or 0, _limit(limit)),
-        )
+        return self._execute(statements.READ_EVENTS, (self.name, after or 0, _limit(limit)))
+
+    def _flush_events(self, db: sqlite3.Connection) -> None:
+        for statement in statements.FLUSH_EVENTS:
+            db.execute(statement, (self.name,))
 
     # -- wake-ups -----------------------------------------------------------------------------
 
-    def _ring(self, batch: Batch) -> None:
-        """Wake those who wait for something in a batch that has just been written."""
+    def _ring(self, batch: Batch, claimed: int = 0) -> None:
+        """Wake those who wait for something in a batch that has just been written.
+
+        :param claimed: how many messages were claimed in the same step, so need nobody else.
+        """
         for key, _ in (*batch.results, *batch.endings):
             self._ring_result(key)
         if batch.enqueue or batch.joins:
-            self._ring_idle(len(batch.enqueue) + len(batch.joins))
+            self._ring_idle(len(batch.enqueue) + len(batch.joins) - claimed)
         if batch.schedule:
             self.wake_schedule()
         if batch.events:
@@ -687,7 +759,7 @@ class SqliteStorage(BatchStorage):
 
     def _ring_idle(self, count: int) -> None:
         """Wake as many idle workers as there are messages, first those of this process."""
-        left = count - self._idle_bell.ring_some(_IDLE, count)
+        left = count - self._idle_bell.ring_some(_IDLE, count) if count > 0 else 0
         for _ in range(min(left, 64)):
             self._idle_bell.tell()
 

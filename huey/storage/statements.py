@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS kv (
     PRIMARY KEY (queue, key)
 );
 CREATE TABLE IF NOT EXISTS ending (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY,
     queue TEXT NOT NULL,
     key TEXT NOT NULL,
     ending TEXT NOT NULL,
@@ -67,7 +67,7 @@ CREATE TABLE IF NOT EXISTS worker (
     PRIMARY KEY (queue, name)
 );
 CREATE TABLE IF NOT EXISTS event (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY,
     queue TEXT NOT NULL,
     data BLOB NOT NULL
 );
@@ -79,9 +79,9 @@ CREATE INDEX IF NOT EXISTS task_waiting ON task (queue, priority DESC, id)
 CREATE INDEX IF NOT EXISTS task_claimed ON task (queue, claimed_by)
     WHERE claimed_by IS NOT NULL;
 CREATE INDEX IF NOT EXISTS schedule_queue_timestamp ON schedule (queue, timestamp);
-CREATE INDEX IF NOT EXISTS event_queue_id ON event (queue, id);
 CREATE INDEX IF NOT EXISTS turn_at ON turn (queue, key, at);
-CREATE INDEX IF NOT EXISTS ending_queue_id ON ending (queue, id);
+DROP INDEX IF EXISTS ending_queue_id;
+DROP INDEX IF EXISTS event_queue_id;
 """
 
 OWN_COLUMNS: Final = (
@@ -92,19 +92,25 @@ OWN_COLUMNS: Final = (
     ("aside", "priority", "REAL"),
 )
 
+ENQUEUE: Final = "INSERT INTO task (queue, data, priority) VALUES (?, ?, ?)"
+
+ANY: Final = "SELECT 1 FROM task WHERE queue = ? AND claimed_by IS NULL LIMIT 1"
+
 CLAIM: Final = """
-UPDATE task SET claimed_by = :slot
+UPDATE task SET claimed_by = ?
 WHERE id = (
-    SELECT id FROM task WHERE queue = :queue AND claimed_by IS NULL
+    SELECT id FROM task WHERE queue = ? AND claimed_by IS NULL
     ORDER BY priority DESC, id LIMIT 1
 )
 RETURNING id, data, ifnull(deliveries, 0), priority
 """
 
+FINISH: Final = "DELETE FROM task WHERE id = ? AND claimed_by = ?"
+
 DEQUEUE: Final = """
 DELETE FROM task
 WHERE id = (
-    SELECT id FROM task WHERE queue = :queue AND claimed_by IS NULL
+    SELECT id FROM task WHERE queue = ? AND claimed_by IS NULL
     ORDER BY priority DESC, id LIMIT 1
 )
 RETURNING data
@@ -158,13 +164,24 @@ WHERE id IN (
 RETURNING timestamp, id, data, priority
 """
 
-VALUES: Final = "FROM kv WHERE queue = :queue AND (expires IS NULL OR expires > :now)"
-VALUE: Final = f"{VALUES} AND key = :key"
+# Values, as far as their time is not over.
+VALUES: Final = "FROM kv WHERE queue = ? AND (expires IS NULL OR expires > ?)"
+
+HAS: Final = f"SELECT 1 {VALUES} AND key = ?"
+
+PEEK: Final = f"SELECT value {VALUES} AND key = ?"
+
+PEEK_MANY: Final = f"SELECT key, value {VALUES} AND key IN ({{keys}})"
+
+POP: Final = f"DELETE {VALUES} AND key = ? RETURNING value"
+
+PUT: Final = "INSERT OR REPLACE INTO kv (queue, key, value) VALUES (?, ?, ?)"
+
+PUT_LATE: Final = "INSERT OR IGNORE INTO kv (queue, key, value) VALUES (?, ?, ?)"
 
 PUT_IF_EMPTY: Final = """
-INSERT INTO kv (queue, key, value, expires) VALUES (:queue, :key, :value, :expires)
-ON CONFLICT DO UPDATE SET value = excluded.value, expires = excluded.expires
-    WHERE expires <= :now
+INSERT INTO kv (queue, key, value, expires) VALUES (?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET value = excluded.value, expires = excluded.expires WHERE expires <= ?
 RETURNING 1
 """
 
@@ -202,8 +219,16 @@ TURN_IN_THE_WAY: Final = """
 SELECT at FROM turn WHERE queue = :queue AND key = :key ORDER BY at DESC LIMIT 1 OFFSET :limit
 """
 
-TRIM: Final = """
-DELETE FROM {table} WHERE queue = :queue AND id <= (
-    SELECT id FROM {table} WHERE queue = :queue ORDER BY id DESC LIMIT 1 OFFSET :kept
+READ_EVENTS: Final = "SELECT id, data FROM event WHERE queue = ? AND id > ? ORDER BY id LIMIT ?"
+
+LAST_EVENT: Final = "SELECT id FROM event WHERE queue = ? ORDER BY id DESC LIMIT 1"
+
+# Cursors go on counting from the newest row, so of all that are flushed it stays, as nobody's.
+FLUSH_EVENTS: Final = (
+    "UPDATE event SET queue = '', data = x'' WHERE id = (SELECT max(id) FROM event) AND queue = ?",
+    "DELETE FROM event WHERE queue = ?",
 )
-"""
+
+TRIM_EVENTS: Final = "DELETE FROM event WHERE id <= (SELECT max(id) FROM event) - ?"
+
+TRIM_ENDINGS: Final = "DELETE FROM ending WHERE id <= (SELECT max(id) FROM ending) - ?"

@@ -11,6 +11,7 @@ import os
 import queue
 import socket
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from typing import Final
@@ -20,6 +21,11 @@ from huey.utils import make_id
 # A socket holds a handful of datagrams and drops what comes beyond: after so many in a row the
 # listener takes it that some were dropped, and wakes everybody.
 FLOOD: Final = 8
+
+# Two changes of a folder within so many seconds may bear the same time: a kernel's tick, or the
+# grain of a file system that knows whole seconds alone.
+_TICK: Final = 0.1
+_GRAIN: Final = 2.0
 
 _LONGEST_PATH: Final = 100  # of a socket's address; the systems' limits are 104 and 108 bytes
 _OPEN_FILES: Final = "/proc/self/fd"  # on Linux: a short way to a folder with a long name
@@ -125,6 +131,37 @@ class Bell:
                     del self._waiters[waiter.key]
 
 
+class Lookout:
+    """One of those who wait looks by itself now and then, for what comes without a ring."""
+
+    def __init__(self) -> None:
+        self._manned = threading.Lock()
+
+    @property
+    def is_manned(self) -> bool:
+        """Whether somebody looks out. Who leaves with work may ring for somebody if not."""
+        return self._manned.locked()
+
+    def wait(
+        self, waiter: BellWaiter, timeout: float, every: float, look: Callable[[], object]
+    ) -> bool:
+        """Wait at most ``timeout`` seconds, until it rings or ``look`` sees something.
+
+        :param every: seconds between two looks, if nobody else looks out.
+        :returns: whether it rang.
+        """
+        if not self._manned.acquire(blocking=False):
+            return waiter.wait(timeout)
+        try:
+            deadline = time.monotonic() + timeout
+            while not waiter.wait(min(every, deadline - time.monotonic())):
+                if look() or time.monotonic() >= deadline:
+                    return False
+            return True
+        finally:
+            self._manned.release()
+
+
 class Doorbell(Bell):
     """A bell that other processes can ring.
 
@@ -145,6 +182,7 @@ class Doorbell(Bell):
         self._sender: socket.socket | None = None
         self._folder_fd: int | None = None
         self._name = ""
+        self._seen: tuple[float, list[str]] = (0.0, [])  # when the folder changed, the listeners
         self._unlink: Callable[[], object] = bool
         # Where the listener rests while nobody waits; put into by tasks, which may be interrupted.
         self._somebody: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -193,11 +231,19 @@ class Doorbell(Bell):
             self.ring_some("")
 
     def _others(self) -> list[str]:
+        """Return the names of other listeners' sockets; the folder is read if it has changed."""
+        seen_at, names = self._seen
         try:
+            changed = os.stat(self.folder).st_mtime
+            if changed == seen_at:
+                return names
             names = os.listdir(self.folder)
         except OSError:
             return []
-        return [name for name in names if name.startswith(self.topic) and name != self._name]
+        names = [name for name in names if name.startswith(self.topic) and name != self._name]
+        if time.time() - changed > (_TICK if changed % 1 else _GRAIN):
+            self._seen = changed, names  # the next change will bear another time
+        return names
 
     def _address(self, name: str) -> str:
         """Return where a socket is; called with the lock held."""

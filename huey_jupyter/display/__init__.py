@@ -25,6 +25,7 @@ OUTPUTS_KEPT = 200
 PYTHON_CLIENT = re.compile(r"_\d+_\d+$")  # how a client written in Python ends a message's id
 LOOK_EVERY = 0.5  # seconds between two looks at a view that is not a card
 
+Listener = Callable[[str, str], None]
 Verb = Callable[[str, str], None]
 """Called with what a button asks for and the id of the task."""
 
@@ -53,6 +54,7 @@ class Displays:
         self.on_verb = on_verb
         self.verbs = verbs
         self.in_kernel = getattr(ip, "kernel", None) is not None
+        self.listeners: dict[str, Listener] = {}  # of views that are no cards
         self._outputs: dict[str, list[Output]] = {}
         self._over: deque[Output] = deque()
         self._unheard: dict[Output, None] = {}  # replaced while no cell ran
@@ -68,11 +70,15 @@ class Displays:
         """Show a card or a group where the running cell's output goes."""
         self._show(Output(CardView(self.board, key, self.verbs), key))
 
-    def show_view(self, view: View, key: str = DASHBOARD) -> None:
+    def show_view(self, view: View, key: str = DASHBOARD, listener: Listener | None = None) -> None:
         """Show something that is not a card, and look twice a second how it is.
 
         :param key: what its buttons name instead of a task.
+        :param listener: called for its buttons and sliders, with what they ask for and what stands
+            behind a ``#`` in their key.
         """
+        if listener is not None:
+            self.listeners[key] = listener
         self._show(Output(view, key, every=LOOK_EVERY))
 
     def say(self, text: str) -> None:
@@ -85,6 +91,10 @@ class Displays:
             self._open_hub()
             self._publisher.expect_notice()
         self._notices.expect(key)
+
+    def settle(self) -> None:
+        """Bring whatever is over into its last form, here and now."""
+        self._publisher.settle()
 
     # -- keeping up to date ---------------------------------------------------------------------
 

@@ -106,7 +106,8 @@ class Publisher:
         """Send every end here and now: some front ends do not listen after the cell's own."""
         with self._turn:
             with self.lock:
-                over = [one for one in self._changed if one.over or one.view.terminal]
+                shown = (*self._changed, *self._regular)
+                over = [one for one in shown if one.over or one.view.terminal]
                 self._turned.update(dict.fromkeys(over))
             for number, output in enumerate(list(self._turned)):
                 self._turn_over(output)
@@ -195,6 +196,7 @@ class Publisher:
             terminal = output.view.terminal
             if terminal or output.over:
                 self._turned[output] = None
+                self._regular.pop(output, None)
             if isinstance(output.view, CardView):
                 offered = terminal and not output.view.gone
                 self._offer(output.key, output.view.offers() if offered else [])

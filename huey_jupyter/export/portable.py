@@ -28,6 +28,9 @@ OTHERS: Final = {
 }
 
 
+LABOUR: Final = "huey_jupyter.teaching.labour"  # it needs no notebook
+
+
 class Fault(NamedTuple):
     """Why a module cannot have a name as the notebook made it, and what to do."""
 
@@ -45,7 +48,8 @@ def fault(
     """
     node, place, value = statement.node, statement.place, names.get(name)
     if isinstance(node, ast.Import | ast.ImportFrom):
-        ours = _module(value).partition(".")[0] == "huey_jupyter"
+        home = _module(value)
+        ours = home.partition(".")[0] == "huey_jupyter" and home != LABOUR
         return Fault("it belongs to the notebook", "do without it in tasks") if ours else None
     if isinstance(node, Definition):
         return None

@@ -37,10 +37,20 @@ DASHBOARD_OFFERS: Final = (
     ("more", "One worker more"),
 )
 DASHBOARD_VERBS: Final = frozenset(verb for verb, _ in DASHBOARD_OFFERS)
+LINE_OFFERS: Final = (
+    ("hold", "Pause the picture"),
+    ("go_on", "Go on"),
+    ("end", "No more arrivals"),
+)
+SET: Final = "set"  # sent for a slider: the view's key, `#`, the slider's name, `=` and its value
 PICK: Final = "pick"  # sent for a square: the group's id, `#` and the task's number
 VERBS: Final = frozenset(
-    {verb for offers in (*OFFERS.values(), GROUP_OFFERS, DASHBOARD_OFFERS) for verb, _ in offers}
-    | {PICK}
+    {
+        verb
+        for offers in (*OFFERS.values(), GROUP_OFFERS, DASHBOARD_OFFERS, LINE_OFFERS)
+        for verb, _ in offers
+    }
+    | {PICK, SET}
 )
 DEFAULT_VERBS: Final = frozenset({"cancel"})
 

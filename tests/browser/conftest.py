@@ -151,6 +151,7 @@ def _environment(home: Path) -> dict[str, str]:
     )
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "JPY_"))}
     return inherited | {
+        "HUEY_TUTORIAL_SPEED": "4",
         "JUPYTER_CONFIG_DIR": str(config),
         "JUPYTER_DATA_DIR": str(home / "data"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),

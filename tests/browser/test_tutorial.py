@@ -1,4 +1,4 @@
-"""The first tutorial, run in the browser as a reader would."""
+"""The course, run in the browser as a reader would who presses Run All."""
 
 import shutil
 from pathlib import Path
@@ -9,13 +9,14 @@ from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.kernel]
 
-TUTORIAL = Path(__file__).parents[2] / "notebooks" / "01_first_task.ipynb"
+COURSE = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
 
 @ONLY_LAB
-def test_the_first_tutorial_runs_from_top_to_bottom(notebook):
-    shutil.copy(TUTORIAL, notebook.lab.folder)
-    notebook.open_file(TUTORIAL.name)
+@pytest.mark.parametrize("path", COURSE, ids=lambda path: path.stem)
+def test_a_tutorial_runs_from_top_to_bottom(notebook, path):
+    shutil.copy(path, notebook.lab.folder)
+    notebook.open_file(path.name)
     notebook.run_all()
 
     for number in notebook.code_cells():
@@ -26,7 +27,7 @@ def test_the_first_tutorial_runs_from_top_to_bottom(notebook):
         assert not errors_under(notebook, number)
 
     expect(notebook.page.locator(".hj-root")).to_have_count(0)
-    notebook.screenshot("tutorial")
+    notebook.screenshot(f"tutorial-{path.stem}")
 
 
 def errors_under(notebook, number):

@@ -448,7 +448,7 @@ def test_the_tutorials_tasks_run_in_a_consumer(tmp_path: Path) -> None:
     resources = {"metadata": {"path": str(tmp_path)}}
     NotebookClient(book, timeout=120, kernel_name="python3", resources=resources).execute()
     said = "".join(output.text for output in book.cells[-1].outputs)
-    assert "2 task functions" in said
+    assert "4 task functions" in said
     assert "Left out: 2 cells under %%huey_task." in said
 
     command = ["-m", "huey.bin.huey_consumer", "tasks.huey", "-w", "2"]

@@ -267,6 +267,23 @@ class Walk(RuleBasedStateMachine):
         assert self.storage.finish(slot, claim, as_batch(batch)) == ours
         self.model.write(batch)
 
+    @rule(target=claims, held=consumes(claims), batch=batches)
+    def finish_and_claim(self, held, batch):
+        slot, claim, order = held
+        batch = self.messages(batch)
+        del self.model.claimed[order]
+        ours, following = self.storage.finish_and_claim(slot, claim, as_batch(batch))
+        assert ours
+        self.model.write(batch)
+        following = following or self.storage.claim(slot)
+        if not self.model.queue:
+            assert following is None
+            return multiple()
+        queued = heapq.heappop(self.model.queue)
+        self.model.claimed[queued[1]] = queued
+        assert (following.data, following.deliveries) == (queued[2], self.model.deaths[queued[1]])
+        return slot, following, queued[1]
+
     @rule(held=consumes(claims))
     def release(self, held):
         slot, claim, order = held
@@ -336,6 +353,17 @@ class Walk(RuleBasedStateMachine):
             self.model.endings[key] = "taken"
         assert self.storage.take_result(key) == value
 
+    @rule(wanted=st.lists(keys, max_size=4))
+    def take_results(self, wanted):
+        found = self.storage.take_results(wanted)
+        for key, (value, ending) in zip(wanted, found, strict=True):
+            assert value == self.model.values.get(key, EmptyData)
+            if value is EmptyData:
+                assert ending == self.model.endings.get(key)
+            elif not self.storage.keeps_results:
+                del self.model.values[key]
+                self.model.endings[key] = "taken"
+
     @rule(key=keys)
     def pop(self, key):
         assert self.storage.pop_data(key) == self.model.values.pop(key, EmptyData)
@@ -344,6 +372,11 @@ class Walk(RuleBasedStateMachine):
     def peek(self, key):
         assert self.storage.peek_data(key) == self.model.values.get(key, EmptyData)
         assert self.storage.has_data_for_key(key) == (key in self.model.values)
+
+    @rule(wanted=st.lists(keys, max_size=4))
+    def peek_many(self, wanted):
+        values = [self.model.values.get(key, EmptyData) for key in wanted]
+        assert self.storage.peek_many(wanted) == values
 
     @rule()
     def flush_results(self):

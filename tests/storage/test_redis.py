@@ -26,6 +26,7 @@ from huey.registry import Message
 from huey.storage import (
     Aside,
     Batch,
+    Found,
     Join,
     PriorityRedisExpireStorage,
     PriorityRedisStorage,
@@ -529,6 +530,37 @@ def test_a_folder_that_others_may_write_to_is_not_trusted(storage, tmp_path, mon
     assert list(folder.iterdir()) == []
 
 
+def test_a_claim_that_comes_with_an_acknowledgement_knows_of_deaths(storage):
+    for data in (b"0", b"1"):
+        storage.enqueue(data)
+    with child_of(storage, CLAIM_AND_HANG) as child:
+        assert child.hear() == "0"
+        child.kill()
+    assert storage.recover() == 1
+    redelivered = storage.claim("b")
+    claim = storage.claim("a")
+    storage.release("b", redelivered)
+
+    _, claim = storage.finish_and_claim("a", claim)
+    assert claim[1:3] == (b"0", 1)
+
+    storage.enqueue(b"0")
+    _, claim = storage.finish_and_claim("a", claim)
+    assert claim[1:3] == (b"0", 0)
+
+
+def test_a_worker_that_the_server_forgot_claims_nothing_along_the_way(storage, client):
+    storage.enqueue(b"m")
+    claim = storage.claim("a")
+    client.flushall()
+    storage.enqueue(b"n")
+
+    assert storage.finish_and_claim("a", claim) == (False, None)
+
+    assert storage.claim("a").data == b"n"
+    assert storage.inflight() == 1
+
+
 # --- locks and limits ------------------------------------------------------------------------
 
 
@@ -639,6 +671,54 @@ def test_what_waits_for_all_parts_is_enqueued_with_the_last_of_them(storage):
     assert storage.enqueued_items() == [b"all"]
 
 
+# --- results ---------------------------------------------------------------------------------
+
+
+def test_large_results_are_taken_piece_by_piece(storage, client):
+    values = [bytes([n]) * 600_000 for n in range(5)]
+    storage.write(Batch(results=[(f"{n}", value) for n, value in enumerate(values)]))
+    client.config_resetstat()
+
+    found = storage.take_results([f"{n}" for n in range(5)])
+
+    assert [each.value for each in found] == values
+    assert client.info("commandstats")["cmdstat_evalsha"]["calls"] == 3
+
+
+def test_results_that_another_takes_are_told_of(storage):
+    for key in ("k", "two\nlines"):
+        storage.write(Batch(results=[(each, b"v") for each in ("j", key, "l")]))
+        with storage.waiting_for_result(key, 1.15, 1.0) as waiter:
+            code = f"{OPEN}\nstorage.take_results(['j', {key!r}, 'l']); storage.close()"
+            with child_of(storage, code) as child:
+                assert child.wait() == 0
+
+            assert waiter.wait(PATIENCE)
+
+
+def test_a_caller_is_told_in_the_midst_of_what_others_wait_for(storage):
+    code = OPEN + "for n in range(500): storage.put_data(f'{n}', b'')\nstorage.close()"
+    with (
+        storage.waiting_for_result("250", 1.15, 1.0) as waiter,
+        child_of(storage, code) as child,
+    ):
+        assert waiter.wait(PATIENCE)
+        assert child.wait() == 0
+
+
+def test_values_whose_time_is_over_are_not_among_several(storage, redis_server):
+    storage.put_if_empty("over", b"1", ttl=30)
+    storage.put_if_empty("longer", b"2", ttl=300)
+    storage.put_data("for ever", b"3")
+    keys = ["over", "longer", "for ever"]
+    assert storage.peek_many(keys) == [b"1", b"2", b"3"]
+
+    redis_server.pass_time(60)
+
+    assert storage.peek_many(keys) == [EmptyData, b"2", b"3"]
+    assert storage.take_results(keys) == [Found(), Found(b"2"), Found(b"3")]
+
+
 # --- lost connections ------------------------------------------------------------------------
 
 
@@ -673,6 +753,98 @@ def test_a_finish_whose_answer_is_lost_is_carried_out_once(lossy):
 
     assert storage.finish("a", claim, Batch(enqueue=[(b"next", None)], events=[b"e"]))
     assert (line.lost, storage.enqueued_items(), len(storage.read_events())) == (1, [b"next"], 1)
+
+
+def test_a_claim_that_comes_with_an_acknowledgement_is_found_when_the_answer_is_lost(lossy):
+    line, storage = lossy
+    storage.write(Batch(enqueue=[(b"%d" % n, None) for n in range(4)]))
+    _, claim = storage.finish_and_claim("a", storage.claim("a"))
+
+    line.lose_answer_to(b"inflight")
+    ours, following = storage.finish_and_claim("a", claim, Batch(events=[b"e"]))
+    following = following or storage.claim("a")
+
+    assert (line.lost, ours, following.data, len(storage.read_events())) == (1, True, b"2", 1)
+    assert (storage.inflight(), storage.queue_size()) == (1, 1)
+    assert storage.finish("a", following)
+    assert storage.claim("a").data == b"3"
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+@pytest.mark.parametrize("messages", [[b"0", b"1", b"2", b"3"], [b"m"] * 4], ids=["", "alike"])
+def test_whichever_answer_is_lost_each_message_is_finished_once(lossy, messages, times):
+    line, storage = lossy
+    rounds = 0
+    while line.lost == times * rounds:  # until there are no more answers to lose
+        storage.flush_events()
+        storage.write(Batch(enqueue=[(data, None) for data in messages]))
+        line.lose_answer_to(b"inflight", after=rounds, times=times)
+
+        finished = work_off(storage)
+
+        line.lose_answer_to(b"", times=0)
+        rounds += 1
+        assert finished == messages
+        assert [data for _, data in storage.read_events()] == messages
+        assert (storage.queue_size(), storage.inflight()) == (0, 0)
+    assert rounds > len(messages)
+
+
+def work_off(storage):
+    """Claim and finish as a worker does; return what was finished."""
+    finished = []
+    while claim := insist(lambda: storage.claim("a")):
+        while claim:
+            finished.append(claim.data)
+            batch = Batch(events=[claim.data])
+            _, claim = insist(partial(storage.finish_and_claim, "a", claim, batch))
+    return finished
+
+
+def insist(func):
+    while True:
+        with suppress(redis.ConnectionError):
+            return func()
+
+
+def test_what_was_claimed_unheard_comes_before_anything_else(lossy):
+    line, storage = lossy
+    storage.write(Batch(enqueue=[(b"%d" % n, None) for n in range(5)]))
+    _, claim = storage.finish_and_claim("a", storage.claim("a"))
+    line.lose_answer_to(b"inflight", times=3)
+    with pytest.raises(redis.ConnectionError):
+        storage.claim("a")
+
+    assert storage.finish_and_claim("a", claim) == (True, None)
+    assert (line.lost, storage.claim("a").data, storage.inflight()) == (3, b"2", 1)
+
+
+def test_what_a_worker_claimed_unheard_goes_back_when_it_ends(lossy):
+    line, storage = lossy
+    storage.register("a", {})
+    storage.write(Batch(enqueue=[(b"%d" % n, None) for n in range(4)]))
+    _, claim = storage.finish_and_claim("a", storage.claim("a"))
+    line.lose_answer_to(b"inflight")
+    assert storage.finish_and_claim("a", claim) == (True, None)
+
+    storage.unregister("a")
+
+    assert (line.lost, storage.enqueued_items(), storage.inflight()) == (1, [b"2", b"3"], 0)
+
+
+def test_results_whose_answer_is_lost_are_taken_once_and_not_lost(lossy):
+    line, storage = lossy
+    keys = [f"{n}" for n in range(1200)]
+    storage.write(Batch(results=[(key, key.encode()) for key in keys[:-1]]))
+    storage.put_ending(keys[-1], "none")
+    storage.take_results(["none"])
+
+    line.lose_answer_to(b"popped", after=1)
+    found = storage.take_results(keys)
+
+    assert line.lost == 1
+    assert found == [*(Found(key.encode()) for key in keys[:-1]), Found(ending="none")]
+    assert storage.take_results(keys[:600]) == [Found(ending="taken")] * 600
 
 
 def test_a_value_whose_answer_is_lost_is_asked_for_again(lossy):
@@ -739,6 +911,30 @@ def test_nothing_is_lost_while_connections_are_killed(storage, client):
     assert sorted(int(data) for _, data in storage.read_events()) == list(range(300))
 
 
+def test_connections_that_the_server_closed_while_idle_are_made_anew(storage, client):
+    at_once(*[partial(storage.claim, f"{n}", 0.2) for n in range(6)])  # a connection for each
+    client.client_kill_filter(_type="normal", skipme=True)
+
+    storage.put_data("k", b"v")  # what may well be done twice
+    client.client_kill_filter(_type="normal", skipme=True)
+    time.sleep(0.2)  # what is not used for so long is looked at first
+    storage.enqueue(b"m")
+
+    assert (storage.peek_data("k"), storage.queue_size()) == (b"v", 1)
+
+
+def test_threads_that_end_leave_no_connection_each(storage, client):
+    def connections():
+        return len(client.client_list(_type="normal"))
+
+    storage.enqueue(b"m")
+    before = connections()
+    for _ in range(20):
+        at_once(storage.queue_size)
+
+    assert connections() == before
+
+
 def test_a_waiting_caller_is_told_after_its_connection_was_killed(storage, client):
     with storage.waiting_for_result("k", 1.15, 1.0):
         client.client_kill_filter(_type="pubsub")
@@ -793,6 +989,29 @@ def test_a_full_server_is_an_outage_and_takes_results_nevertheless(make_server, 
         assert storage.finish("a", claim, Batch(results=[("r", b"v")], enqueue=[(b"o", None)]))
 
         assert (storage.peek_data("r"), storage.enqueued_items()) == (b"v", [b"o"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_server_that_refuses_an_acknowledgement_hands_out_nothing(make_server, kind):
+    server = make_server()
+    with server.client() as client, closing(kind("test", url=server.url)) as storage:
+        storage.write(Batch(enqueue=[(b"%d" % n, None) for n in range(4)]))
+        _, claim = storage.finish_and_claim("a", storage.claim("a"))
+        client.config_set("maxmemory", "1")
+        ours, claim = storage.finish_and_claim("a", claim, Batch(results=[("k", b"v")]))
+        assert (ours, claim.data) == (True, b"2")
+        client.config_set("maxmemory", "0")
+
+        client.replicaof("127.0.0.1", "1")
+        with pytest.raises(redis.RedisError) as caught:
+            storage.finish_and_claim("a", claim)
+        assert storage.is_outage(caught.value)
+        client.replicaof("no", "one")
+
+        assert storage.inflight() == 1
+        ours, following = storage.finish_and_claim("a", claim)
+        assert (ours, (following or storage.claim("a")).data) == (True, b"3")
+        assert storage.inflight() == 1
 
 
 def test_a_server_that_may_not_be_written_to_is_an_outage(make_server):

@@ -10,9 +10,9 @@ from functools import partial
 
 import pytest
 from processes import running
-from waiting import PATIENCE, started
+from waiting import PATIENCE, eventually, started
 
-from huey.storage.wake import Bell, Doorbell
+from huey.storage.wake import Bell, Doorbell, Lookout
 
 A_MOMENT = 0.01  # seconds that somebody waits who is not to be woken
 
@@ -109,6 +109,53 @@ def test_each_ring_of_several_is_seen_by_whom_it_was_meant_for():
             woken += bell.ring_some("")
 
     assert rung.count(True) == woken
+
+
+# --- who looks by itself, for what comes without a ring ---------------------------------------
+
+
+def test_one_of_those_who_wait_looks_out():
+    bell, lookout, looks = Bell(), Lookout(), []
+
+    def wait():
+        with bell.waiting("") as waiter:
+            return lookout.wait(waiter, PATIENCE, A_MOMENT, partial(looks.append, waiter))
+
+    with started(wait, wait, wait) as threads:
+        eventually(lambda: len(looks) > 5)
+        assert lookout.is_manned
+        eventually(lambda: bell.ring_some("", 3) or not bell.waited_for)
+        assert [thread.value() for thread in threads] == [True] * 3
+
+    assert len(set(looks)) == 1
+    assert not lookout.is_manned
+
+
+def test_who_looks_out_stops_waiting_when_it_sees_something_and_when_its_time_is_over():
+    bell, lookout = Bell(), Lookout()
+
+    with bell.waiting("") as waiter:
+        assert not lookout.wait(waiter, PATIENCE, A_MOMENT, lambda: True)
+        assert not lookout.wait(waiter, A_MOMENT, PATIENCE, lambda: False)
+
+
+@pytest.mark.parametrize("storage", ["sqlite", "file"], indirect=True)
+def test_who_goes_off_with_a_message_has_another_worker_look_out(storage, monkeypatch):
+    def work(slot):
+        claim = None
+        while claim is None:  # a wait may end early, to look out instead of another worker
+            claim = storage.claim(slot, 2 * PATIENCE)
+        return claim.data
+
+    with started(partial(work, "a"), partial(work, "b")) as workers:
+        eventually(lambda: len(storage._idle_bell._waiters.get("", ())) == 2)
+        storage._idle_bell._waiters[""].reverse()  # so that who looks out is rung first
+        storage.enqueue(b"1")
+        eventually(lambda: storage.inflight() == 1)
+        monkeypatch.setattr(storage, "_ring_idle", lambda count: None)
+        storage.enqueue(b"2")
+
+        assert {worker.value() for worker in workers} == {b"1", b"2"}
 
 
 @pytest.mark.parametrize("storage", ["memory", "sqlite"], indirect=True)

@@ -58,13 +58,28 @@ function mount(parent, hub, send) {
   };
 
   root.addEventListener("click", click);
-  root.addEventListener("keydown", (event) => walk(root, event));
+  root.addEventListener("input", ({ target }) => sayKnob(target));
+  root.addEventListener("change", ({ target }) => {
+    const { knob } = target.dataset;
+    if (knob) send({ verb: "set", task: `${knob}#${target.name}=${target.value}` });
+  });
+  root.addEventListener("keydown", (event) => {
+    if (event.target.dataset.knob) event.stopPropagation(); // JupyterLab would take the arrow keys
+    else walk(root, event);
+  });
   const timer = setInterval(() => tick(root), 1000);
   const close = () => {
     clearInterval(timer);
     root.remove();
   };
   return { root, show, close };
+}
+
+function sayKnob(knob) {
+  if (!knob.dataset.knob) return;
+  const says = `${knob.value} ${knob.dataset.unit}`;
+  knob.setAttribute("aria-valuetext", says);
+  if (knob.nextElementSibling) knob.nextElementSibling.textContent = says;
 }
 
 // --- clicks: a button says "asked…" until the kernel has heard of it ---
@@ -146,6 +161,7 @@ function morphAttributes(have, want) {
     kept.push("open");
   }
   if ("picked" in have.dataset) kept.push("hidden");
+  if ("knob" in have.dataset && have !== document.activeElement) have.value = want.getAttribute("value");
   for (const { name } of [...have.attributes]) {
     if (!want.hasAttribute(name) && !kept.includes(name)) have.removeAttribute(name);
   }

@@ -1,0 +1,168 @@
+"""A line of tasks that arrive at random at the real queue, and what is measured of it."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import huey_jupyter
+from huey_jupyter.teaching.flow import Flow, Little
+from huey_jupyter.teaching.labour import speed
+
+if TYPE_CHECKING:
+    from huey.tasks import TaskWrapper
+
+COUNT_EVERY: Final = 0.01  # seconds between two looks at the queue
+TICK: Final = 0.05
+LIMITS: Final = {"rate": (1, 100), "service": (5, 500), "workers": (1, 8)}
+SPREADS: Final = ("exponential", "constant")
+
+
+class Line:
+    """Hands tasks over at random moments, at so many a second on average.
+
+    Everything may be changed while it goes on.
+
+    :param task: a task function that takes the seconds it has to work.
+    :param rate: arrivals a second.
+    :param service: mean seconds of work.
+    :param seconds: how long tasks arrive. Lessons that run faster (``HUEY_TUTORIAL_SPEED``) have so
+        many times fewer arrivals; rate and service stay as they are.
+    :param workers: have so many workers; by default as many as there are.
+    :param spread: ``exponential``, where most jobs are short and a few are long, or ``constant``.
+    :param seed: makes the same arrivals and jobs again.
+    """
+
+    def __init__(
+        self,
+        task: TaskWrapper[..., Any],
+        rate: float,
+        service: float,
+        *,
+        seconds: float = 10.0,
+        workers: int | None = None,
+        spread: str = "exponential",
+        seed: int | None = None,
+    ) -> None:
+        if spread not in SPREADS:
+            raise ValueError(f"spread is {' or '.join(SPREADS)}, not {spread!r}")
+        self.session = huey_jupyter.current()
+        self.task = task
+        self.rate = rate
+        self.service = service
+        self.spread = spread
+        self.workers = workers or self.session.workers.count
+        self.seconds = seconds / min(speed(), 4.0)
+        self.flow = Flow(time.time())
+        self.lock = threading.RLock()
+        self._random = random.Random(seed)  # noqa: S311 - no secret depends on it
+        self._mine: set[str] = set()
+        self._cursor = self.session.huey.storage.last_event()
+        self._enough = threading.Event()
+        self._over = threading.Event()
+        self._threads = [
+            threading.Thread(target=target, name=f"huey line {name}", daemon=True)
+            for name, target in (("arrivals", self._arrive), ("count", self._count))
+        ]
+
+    # -- for the reader -------------------------------------------------------------------------
+
+    def start(self) -> Line:
+        """Let tasks arrive from now on, and show the chart."""
+        from huey_jupyter.teaching.chart import LineView
+
+        self.change("workers", self.workers)
+        self.flow.begin = time.time()
+        view = LineView(self)
+        self.session.displays.show_view(view, key=view.key, listener=view.hear)
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Let no more tasks arrive."""
+        self._enough.set()
+
+    def wait(self) -> Little:
+        """Wait until the last task has left; return what was measured, as `little` does."""
+        while not self.is_over:
+            time.sleep(TICK)
+        self.session.displays.settle()
+        return self.little()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no more tasks arrive and the last one has left."""
+        return self._over.is_set()
+
+    def little(self) -> Little:
+        """Return Little's law as measured until now."""
+        with self.lock:
+            self.catch_up()
+            return self.flow.little(self.until)
+
+    @property
+    def until(self) -> float:
+        """The present, or when the last task left."""
+        return self.flow.last if self.is_over else time.time()
+
+    def catch_up(self) -> None:
+        """Fold what has happened since."""
+        with self.lock:
+            for cursor, event in self.session.huey.events.read(self._cursor):
+                self._cursor = cursor
+                if event["task"] in self._mine:
+                    self.flow.fold(event)
+
+    def change(self, what: str, value: float) -> None:
+        """Change the rate (a second), the service (ms) or the number of workers."""
+        least, most = LIMITS[what]
+        value = min(max(value, least), most)
+        if what == "workers":
+            self.workers = int(value)
+            self.session.workers.set_count(self.workers)
+        elif what == "service":
+            self.service = value / 1000
+        else:
+            self.rate = value
+
+    # -- its threads ----------------------------------------------------------------------------
+
+    def _arrive(self) -> None:
+        """Hand tasks over until the time is up or `stop`."""
+        due = self.flow.begin
+        while True:
+            due += self._random.expovariate(self.rate)
+            if due > self.flow.begin + self.seconds or self._enough.wait(due - time.time()):
+                self._enough.set()
+                return
+            one = self._random.expovariate if self.spread == "exponential" else _mean
+            task = self.task.s(one(1 / self.service))
+            self._mine.add(task.id)
+            self.session.huey.enqueue(task)
+
+    def _count(self) -> None:
+        """Count heads in the queue until the last task has left."""
+        storage, last_look = self.session.huey.storage, 0.0
+        while True:
+            heads = storage.queue_size() + storage.inflight()
+            if time.time() - last_look > TICK:
+                self.catch_up()
+                last_look = time.time()
+                with self.lock:
+                    gone = all(one.left for one in self.flow.visits.values())
+                    if self._enough.is_set() and gone and len(self.flow.visits) == len(self._mine):
+                        self._over.set()
+                        return
+            with self.lock:
+                self.flow.count(heads)
+            time.sleep(COUNT_EVERY)
+
+    def __repr__(self) -> str:
+        return f"<Line: {self.rate:g} a second, {1000 * self.service:g} ms each>"
+
+
+def _mean(rate: float) -> float:
+    return 1 / rate
