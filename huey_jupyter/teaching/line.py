@@ -8,6 +8,8 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 import huey_jupyter
+from huey.alone import sleep
+from huey_jupyter.beside import Beside
 from huey_jupyter.teaching.flow import Flow, Little
 from huey_jupyter.teaching.labour import speed
 
@@ -62,10 +64,8 @@ class Line:
         self._cursor = self.session.huey.storage.last_event()
         self._enough = threading.Event()
         self._over = threading.Event()
-        self._threads = [
-            threading.Thread(target=target, name=f"huey line {name}", daemon=True)
-            for name, target in (("arrivals", self._arrive), ("count", self._count))
-        ]
+        self._arriving = Beside("huey line arrivals", self._arrive)
+        self._counting = Beside("huey line count", self._count)
 
     # -- for the reader -------------------------------------------------------------------------
 
@@ -77,18 +77,19 @@ class Line:
         self.flow.begin = time.time()
         view = LineView(self)
         self.session.displays.show_view(view, key=view.key, listener=view.hear)
-        for thread in self._threads:
-            thread.start()
+        self._arriving.start()
+        self._counting.start()
         return self
 
     def stop(self) -> None:
         """Let no more tasks arrive."""
         self._enough.set()
+        self._arriving.stop(patience=0)
 
     def wait(self) -> Little:
         """Wait until the last task has left; return what was measured, as `little` does."""
         while not self.is_over:
-            time.sleep(TICK)
+            sleep(TICK, "look at the chart, which goes on by itself")
         self.session.displays.settle()
         return self.little()
 
@@ -128,22 +129,25 @@ class Line:
         else:
             self.rate = value
 
-    # -- its threads ----------------------------------------------------------------------------
+    # -- beside the cells -----------------------------------------------------------------------
 
-    def _arrive(self) -> None:
+    async def _arrive(self) -> None:
         """Hand tasks over until the time is up or `stop`."""
         due = self.flow.begin
         while True:
             due += self._random.expovariate(self.rate)
-            if due > self.flow.begin + self.seconds or self._enough.wait(due - time.time()):
+            if due > self.flow.begin + self.seconds:
                 self._enough.set()
+                return
+            await self._arriving.rest(max(0.0, due - time.time()))
+            if self._enough.is_set():
                 return
             one = self._random.expovariate if self.spread == "exponential" else _mean
             task = self.task.s(one(1 / self.service))
             self._mine.add(task.id)
             self.session.huey.enqueue(task)
 
-    def _count(self) -> None:
+    async def _count(self) -> None:
         """Count heads in the queue until the last task has left."""
         storage, last_look = self.session.huey.storage, 0.0
         while True:
@@ -158,7 +162,7 @@ class Line:
                         return
             with self.lock:
                 self.flow.count(heads)
-            time.sleep(COUNT_EVERY)
+            await self._counting.rest(COUNT_EVERY)
 
     def __repr__(self) -> str:
         return f"<Line: {self.rate:g} a second, {1000 * self.service:g} ms each>"

@@ -144,6 +144,16 @@ class Notebook:
                 number,
             )
 
+    def source(self, number: int) -> str:
+        """Return what stands in a cell."""
+        return str(
+            self.page.evaluate(
+                """(number) => window.jupyterapp.shell.currentWidget.content.widgets[number]
+                    .model.sharedModel.source""",
+                number,
+            )
+        )
+
     def write_over(self, number: int, source: str) -> None:
         """Put another source into a cell."""
         self.page.evaluate(

@@ -195,7 +195,7 @@ def test_a_thread_waiting_for_the_main_one_hurts_nothing(main_window):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # hit in callbacks
 @pytest.mark.usefixtures("quick_switches")
 def test_nothing_thrown_gets_out_of_the_main_window_whenever_it_comes(main_window, monkeypatch):
-    monkeypatch.setattr("huey.drivers.window._is_harmless_in", lambda frame: True)
+    monkeypatch.setattr("huey.drivers.window.is_harmless_in", lambda frame: True)
     runs, hits, over = [Run(Task())], [], threading.Event()
 
     def throw():

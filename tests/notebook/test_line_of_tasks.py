@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from IPython.utils.capture import capture_output
+from waiting import eventually
 
 import huey_jupyter
 from huey_jupyter.teaching import Line, work
@@ -107,7 +108,7 @@ def test_a_line_is_over_when_the_last_task_has_left(loaded: Any, serve: Any) -> 
 
     assert all(one.left for one in line.flow.visits.values())
     assert not len(loaded.huey)
-    assert not [thread for thread in line._threads if thread.is_alive()]
+    eventually(lambda: not (line._arriving.running or line._counting.running))
 
 
 def test_a_line_can_be_changed_within_limits(loaded: Any, serve: Any) -> None:
