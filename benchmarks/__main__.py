@@ -41,7 +41,18 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="leave in that file what it has of other workloads and storages",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    _refuse_what_nobody_plays(parser, options)
+    return options
+
+
+def _refuse_what_nobody_plays(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    for name in options.workload:
+        if set(options.storage).isdisjoint(WORKLOADS[name].counts) and len(options.workload) == 1:
+            known = ", ".join(WORKLOADS[name].counts)
+            parser.error(f"{name} is played on {known}, not on {', '.join(options.storage)}")
+    if options.update and options.json is None:
+        parser.error("--update needs --json FILE, the file to update")
 
 
 def _add_choice(

@@ -88,7 +88,8 @@ def _panels(results: Results, workload: Workload) -> list[tuple[str, Bars]]:
             continue
         for figure in workload.drawn:
             bars = _bars_of_all(results, workload, storage, figure)
-            panels.append((f"{storage}, {figure.label}", bars))
+            less = ", less is better" if figure.less_is_better else ""
+            panels.append((f"{storage}, {figure.label}{less}", bars))
     return [(title, bars) for title, bars in panels if bars]
 
 

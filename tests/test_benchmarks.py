@@ -69,6 +69,13 @@ def test_an_unknown_workload_is_refused_with_those_there_are():
     assert "no workload is called 'speed'; there are latency, idle" in done.stderr
 
 
+def test_a_workload_is_refused_on_a_storage_where_nobody_plays_it():
+    done = benchmarks("--only", "due", "--on", "redis")
+
+    assert done.returncode == 2
+    assert "due is played on sqlite, not on redis" in done.stderr
+
+
 def test_a_ratio_is_that_of_rounds_next_to_each_other():
     busy_in_the_last_round = [entry("ours", 100, 110, 10), entry("pool", 200, 220, 20)]
 
