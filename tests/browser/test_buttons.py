@@ -173,7 +173,7 @@ def press(part, label):
 
 
 def press_until(part, label, text):
-    """Press a button, once more if nothing comes of it: a page that is very busy may miss a click."""
+    """Press a button, once more if nothing comes of it: a busy page may have missed the click."""
     for timeout in (20_000, 40_000):
         press(part, label)
         with contextlib.suppress(AssertionError):
