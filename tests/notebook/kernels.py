@@ -66,13 +66,12 @@ class Kernel:
 
     def reply(self, cell: str) -> Any:
         """Wait until a cell is done, and all that it published has come; return the reply."""
+        while not self._is_idle(self.hear(3 * PATIENCE), cell):
+            pass  # heard first: of many messages that nobody hears, zmq drops the last
         while True:
             reply = self.client.get_shell_msg(timeout=3 * PATIENCE)
             if reply["parent_header"].get("msg_id") == cell:
-                break
-        while not self._is_idle(self.hear(), cell):
-            pass
-        return reply
+                return reply
 
     def hear(self, timeout: float = PATIENCE) -> Any:
         """Wait for the next message on the side of outputs."""
