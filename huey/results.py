@@ -347,15 +347,21 @@ def take_together(results: Sequence[Any]) -> int:
     :returns: how many were there. What a task raised, or how it ended without a value, is left to
         the `get` of its result.
     """
-    mine = [
-        one
-        for one in results
-        if isinstance(one, Result) and not one.is_read and one._looking.acquire(blocking=False)
-    ]
+    mine: list[Result[Any]] = []
+    taken: list[Found] = []
     try:
-        taken = mine[0].huey.storage.take_results([one.id for one in mine]) if mine else []
+        for one in results:
+            if isinstance(one, Result) and not one.is_read and one._looking.acquire(blocking=False):
+                mine.append(one)
+        if mine:
+            taken = mine[0].huey.storage.take_results([one.id for one in mine])
         for result, found in zip(mine, taken, strict=True):
             result._take_in(found)
+    except KeyboardInterrupt:  # what was taken is nowhere else
+        for result, found in zip(mine, taken, strict=False):
+            if not result.is_read:
+                result._take_in(found)
+        raise
     finally:
         for one in mine:
             one._looking.release()

@@ -182,3 +182,21 @@ def test_a_wait_for_the_next_may_be_over(huey, add, work):
     assert next(completed) is done
     with pytest.raises(ResultTimeout, match="1 results are not ready"):
         next(completed)
+
+
+def test_an_interrupt_in_the_middle_of_a_bulk_read_loses_no_value(huey, work_off, monkeypatch):
+    group = huey.task(name="double")(lambda n: 2 * n).map(range(8))
+    work_off(huey)
+    read, calls = huey.serializer.deserialize, []
+
+    def interrupted(data):
+        calls.append(data)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return read(data)
+
+    monkeypatch.setattr(huey.serializer, "deserialize", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        group.get(blocking=True, timeout=20)
+
+    assert group.get(blocking=True, timeout=20) == [0, 2, 4, 6, 8, 10, 12, 14]
