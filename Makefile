@@ -64,11 +64,9 @@ bench-docs: ## measure everything beside everybody for the manual (one row: BENC
 	@echo "== benchmarks.where"
 	@$(RUN) benchmarks.where --rst $(SPEED)/where.rst
 
-docs: ## the manual, in docs/_build/html; a warning is an error
+docs: ## the manual and the lessons, in docs/_build/html; a warning is an error
 	@tools/setup docs
-	@echo "== sphinx"
-	@$(RUN) sphinx -q -W --keep-going -d docs/_build/read -b doctest docs docs/_build/doctest
-	@$(RUN) sphinx -q -W --keep-going -d docs/_build/read -b html docs docs/_build/html
+	@tools/docs
 
 define lint
 	@echo "== ruff check"

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
-import os
-import shutil
 import subprocess
-import threading
-from pathlib import Path
 
 import pytest
 from labpage import Lab, Notebook
 from playwright.sync_api import expect
+from sites import ROOT, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.lite]
 
-ROOT = Path(__file__).parents[2]
 TUTORIAL = "01_first_task.ipynb"
-CURE = "no npm, by which Pyodide comes: sudo apt-get install npm"
 
 
 class Site(Lab):
@@ -29,29 +22,12 @@ class Site(Lab):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """Build the site and serve it at a free port."""
-    if shutil.which("npm") is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(CURE)
-    done = subprocess.run([ROOT / "tools" / "lite"], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    folder = ROOT / "build" / "lite"
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *line):
-            pass
-
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Handler, directory=folder)
-    )
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
+def site(lite_folder, tmp_path_factory):
+    """Return the site, served at a free port."""
     log = tmp_path_factory.mktemp("site") / "log"
     log.touch()
-    yield Site("notebook", f"http://127.0.0.1:{server.server_port}", "", folder / "files", log)
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(lite_folder) as url:
+        yield Site("notebook", url, "", lite_folder / "files", log)
 
 
 @pytest.fixture
