@@ -3,8 +3,8 @@
     python tools/check_site.py FOLDER
 
 Links to pages, anchors, pictures, styles and scripts are followed as far as the site reaches; other
-hosts are not asked. What lies in `lite/`, an application of its own, and in `_static/` is reached but
-not read.
+hosts are not asked. `lite/` is an application of its own, `_static/` has parts of pages: they are
+reached but not read.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from sites import served
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 THEMES = ("light", "dark")
-GRAVE = "serious critical".split()
+GRAVE = ["serious", "critical"]
 
 
 @pytest.fixture(scope="module")
