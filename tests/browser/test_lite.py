@@ -7,11 +7,20 @@ import subprocess
 import pytest
 from labpage import Lab, Notebook
 from playwright.sync_api import expect
-from sites import ROOT, served
+from sites import FAST, ROOT, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.lite]
 
 TUTORIAL = "01_first_task.ipynb"
+WITH_PROCESSES = ("07", "08")  # which a browser does not start
+OTHERS = [
+    path.stem
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
+    if path.name != TUTORIAL and path.name[:2] not in WITH_PROCESSES
+]
+HURRY = f"import os; os.environ['HUEY_TUTORIAL_SPEED'] = '{FAST}'"
+IN_THE_KERNEL = """(code) => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel
+    .requestExecute({ code, store_history: false }).done.then(() => null)"""
 
 
 class Site(Lab):
@@ -85,3 +94,20 @@ def test_the_first_tutorial_runs_live_and_asks_no_other_host(notebook, site, ask
     own = (site.url, "data:", "blob:")
     assert [url for url in asked if not url.startswith(own)] == []
     notebook.screenshot("lite-tutorial")
+
+
+@pytest.mark.parametrize("lesson", OTHERS)
+def test_another_lesson_runs_to_its_end_with_no_server(notebook, lesson):
+    notebook.open_file(f"{lesson}.ipynb")
+    notebook.page.evaluate(IN_THE_KERNEL, HURRY)
+    cells = notebook.code_cells()
+    notebook.run_all()
+    notebook.wait_done(*cells)
+
+    outputs = [one for number in cells for one in notebook.outputs(number)]
+    assert [one for one in outputs if one["output_type"] == "error"] == []
+    assert "Traceback (most" not in str(outputs)
+    checks = [notebook.text(n) for n in cells if "check(" in notebook.source(n)]
+    assert checks
+    assert all("TODO" in one for one in checks), checks
+    notebook.screenshot(f"lite-{lesson}")
