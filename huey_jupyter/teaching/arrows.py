@@ -70,7 +70,7 @@ class Call(NamedTuple):
         if self.answer or self.way is Way.clear:
             return self.answer or "all"
         if not self.sizes:
-            return "nothing"
+            return "refused" if self.way is Way.put else "nothing"
         known = [size for size in self.sizes if size is not None]
         many = f"{len(self.sizes)} × " if len(self.sizes) > 1 else ""
         if len(known) < len(self.sizes):
@@ -116,7 +116,7 @@ def html(lines: Sequence[Line], left_out: int = 0) -> str:
         False,
         now=0.0,
         lanes=lanes,
-        lane_width=54 / len(lanes),
+        lane_width=47 / len(lanes),
         rows=list(_rows(lines, lanes, left_out)),
         summary=sentence(lines, left_out),
     )

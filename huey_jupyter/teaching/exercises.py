@@ -27,7 +27,7 @@ class NotYet(Exception):
 
 
 class Todo(Exception):
-    """There is no answer yet."""
+    """There is no answer yet; the message, if there is one, says what is to be done."""
 
 
 class Exercise(NamedTuple):

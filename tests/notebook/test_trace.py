@@ -99,7 +99,7 @@ def test_what_was_not_there_is_told_from_what_was(trace: Trace) -> None:
     trace.has_data_for_key("key")
     trace.peek_data("other")
 
-    assert [call.told for call in trace.calls] == ["1 B", "nothing", "yes", "nothing"]
+    assert [call.told for call in trace.calls] == ["1 B", "refused", "yes", "nothing"]
     assert [call.says for call in trace.calls] == [
         "put in, key key",
         "not put in, key key",

@@ -272,7 +272,7 @@ def _expect_written(answer: type, names: tuple[str, ...]) -> None:
     """
     unwritten = [name for name in names if _is_unwritten(getattr(answer, name))]
     if len(unwritten) == len(names):
-        raise Todo
+        raise Todo("Write what raises NotImplementedError in the cell above")
     expect(not unwritten, f"{', '.join(unwritten)}: not written yet.")
 
 
