@@ -14,7 +14,7 @@ from huey.serializer import Serializer
 from huey.storage import BaseStorage, BlackHoleStorage, MemoryStorage
 from huey_jupyter.teaching.exercises import NotYet, Todo, exercise, expect
 from huey_jupyter.teaching.facts import Facts
-from huey_jupyter.teaching.promises import Promises, State
+from huey_jupyter.teaching.promises import NOON, Promises, State
 from huey_jupyter.teaching.trace import Trace
 
 SCHEDULE: Final = (
@@ -63,6 +63,7 @@ def _in_use() -> BaseStorage:
     storage = MemoryStorage()
     for message in (b"somebody's", b"somebody else's"):
         storage.enqueue(message)
+    storage.add_to_schedule(b"long due", NOON)
     storage.put_data("a value", b"of somebody")
     return storage
 
@@ -145,9 +146,9 @@ def _double(number: int) -> int:
     hints=(
         "json.dumps gives text, and a storage keeps bytes: add .encode().",
         "json makes a plain list of a Message. Write its fields by name instead: "
-        'data = {"message": data._asdict()}, if isinstance(data, Message).',
-        'On the way back: if what was read is a dict with the key "message", '
-        'give back Message(**found["message"]), and otherwise what was read.',
+        'data = {"__message__": data._asdict()}, if isinstance(data, Message).',
+        'On the way back: if what was read is a dict with the key "__message__", '
+        'give back Message(**found["__message__"]), and otherwise what was read.',
     ),
 )
 def json_travels(facts: Facts, serializer_class: Any) -> str:
