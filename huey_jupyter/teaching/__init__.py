@@ -12,15 +12,19 @@ if TYPE_CHECKING:
     from huey_jupyter.teaching.checking import check, hint
     from huey_jupyter.teaching.labour import work
     from huey_jupyter.teaching.line import Line
+    from huey_jupyter.teaching.promises import Promises
+    from huey_jupyter.teaching.trace import Trace
     from huey_jupyter.teaching.week import Week
 
-__all__ = ["Line", "Week", "check", "hint", "work"]
+__all__ = ["Line", "Promises", "Trace", "Week", "check", "hint", "work"]
 
 _HOMES: Final = {
     "check": "checking",
     "hint": "checking",
     "work": "labour",
     "Line": "line",
+    "Promises": "promises",
+    "Trace": "trace",
     "Week": "week",
 }
 
