@@ -163,7 +163,7 @@ def _bars(facts: Facts) -> list[dict[str, Any]]:
             "left": row.now.left,
             "mean": duration(row.mean),
             "longest": duration(row.longest),
-            "width": 40 * row.mean / most,
+            "width": 34 * row.mean / most,
         }
         for number, row in enumerate(facts.rows)
     ]
