@@ -12,19 +12,36 @@ if TYPE_CHECKING:
     from huey_jupyter.teaching.checking import check, hint
     from huey_jupyter.teaching.labour import work
     from huey_jupyter.teaching.line import Line
+    from huey_jupyter.teaching.pipes import Pipes
     from huey_jupyter.teaching.promises import Promises
+    from huey_jupyter.teaching.server import redis_server
     from huey_jupyter.teaching.trace import Trace
+    from huey_jupyter.teaching.triage import Triage
     from huey_jupyter.teaching.week import Week
 
-__all__ = ["Line", "Promises", "Trace", "Week", "check", "hint", "work"]
+__all__ = [
+    "Line",
+    "Pipes",
+    "Promises",
+    "Trace",
+    "Triage",
+    "Week",
+    "check",
+    "hint",
+    "redis_server",
+    "work",
+]
 
 _HOMES: Final = {
     "check": "checking",
     "hint": "checking",
+    "redis_server": "server",
     "work": "labour",
     "Line": "line",
+    "Pipes": "pipes",
     "Promises": "promises",
     "Trace": "trace",
+    "Triage": "triage",
     "Week": "week",
 }
 

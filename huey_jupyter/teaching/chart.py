@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from huey.utils import make_id
 from huey_jupyter.teaching.flow import Flow, Little, Moment
+from huey_jupyter.teaching.picture import Picture
 from huey_jupyter.views import words
-from huey_jupyter.views.offers import LINE_OFFERS
-from huey_jupyter.views.render import render
 
 if TYPE_CHECKING:
     from huey_jupyter.teaching.line import Line
@@ -19,7 +16,6 @@ COLUMNS: Final = 48
 TALL: Final = 88  # pixels of the highest column
 LOW: Final = 20
 ROOM: Final = 10.0  # seconds that a chart shows from the beginning
-TELL_EVERY: Final = 2.0  # seconds; whoever listens to the text is not told more often
 SPARKS: Final = " ▁▂▃▄▅▆▇█"
 BINS: Final = (0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
@@ -61,46 +57,13 @@ class Knob(NamedTuple):
     unit: str
 
 
-class LineView:
-    """A line as it is shown; the reader can pause the picture, and the line goes on.
+class LineView(Picture["Facts"]):
+    """A line of tasks, all of one kind."""
 
-    :param line: what is shown.
-    """
-
-    gone = False
-
-    def __init__(self, line: Line) -> None:
-        self.line = line
-        self.key = f"line {make_id()}"
-        self._told = ""
-        self._told_at = 0.0
-        self._held: Facts | None = None
-
-    @property
-    def terminal(self) -> bool:
-        return self.line.is_over
-
-    def hear(self, verb: str, what: str) -> None:
-        """Do what a button or a slider asks for."""
-        if verb == "hold":
-            self._held = self._facts()
-        elif verb == "go_on":
-            self._held = None
-        elif verb == "end":
-            self.line.stop()
-        elif verb == "set":
-            name, _, value = what.partition("=")
-            self.line.change(name, float(value))
-
-    def html(self, *, live: bool) -> str:
-        facts = self._held if live and self._held else self._facts()
-        return render("line.html.j2", live, now=time.time(), **self._shown(facts, live))
+    template = "line.html.j2"
 
     def text(self) -> str:
         return "\n".join(_text(self._facts()))
-
-    def bundle(self) -> dict[str, str]:
-        return {"text/html": self.html(live=False), "text/plain": self.text()}
 
     def _facts(self) -> Facts:
         line = self.line
@@ -108,32 +71,16 @@ class LineView:
             line.catch_up()
             return Facts.of(line.flow, line.until, line.seconds, line.workers, not line.is_over)
 
-    def _shown(self, facts: Facts, live: bool) -> dict[str, object]:
+    def _shown(self, facts: Facts, live: bool) -> dict[str, Any]:
         return {
-            "key": self.key,
-            "facts": facts,
-            "told": self._tell(facts),
+            "told": self._tell(sentence(facts), facts.going),
             "rows": list(_rows(facts)),
             "bins": _bins(facts.waits),
             "sides": _sides(facts.little),
             "apart": _apart(facts.little),
             "knobs": _knobs(self.line) if live and facts.going else [],
-            "offers": self._offers(facts) if live else [],
             "table": facts.table,
         }
-
-    def _offers(self, facts: Facts) -> list[tuple[str, str]]:
-        if not facts.going:
-            return []
-        hidden = "hold" if self._held else "go_on"
-        return [offer for offer in LINE_OFFERS if offer[0] != hidden]
-
-    def _tell(self, facts: Facts) -> str:
-        """Return the sentence about it, a new one every two seconds at most."""
-        now = time.monotonic()
-        if not self._told or not facts.going or now - self._told_at >= TELL_EVERY:
-            self._told, self._told_at = sentence(facts), now
-        return self._told
 
 
 class Facts(NamedTuple):
@@ -183,7 +130,7 @@ def sentence(facts: Facts) -> str:
     mean = sum(facts.waits) / len(facts.waits) if facts.waits else 0.0
     return (
         f"{facts.now.arrived:,} arrived, {facts.now.left:,} done, {backlog}; at most "
-        f"{most.waiting:,} waited at once, {_duration(mean)} on average; {busy}."
+        f"{most.waiting:,} waited at once, {duration(mean)} on average; {busy}."
     )
 
 
@@ -223,7 +170,7 @@ def _bins(waits: list[float]) -> list[Bin]:
     bins, lower = [], 0.0
     for upper in (*BINS, float("inf")):
         tasks = sum(lower <= wait < upper for wait in waits)
-        word = f"over {_duration(lower)}" if upper > BINS[-1] else _under(lower, upper)
+        word = f"over {duration(lower)}" if upper > BINS[-1] else _under(lower, upper)
         bins.append(Bin(word, tasks, 0.0))
         lower = upper
     while len(bins) > 1 and not bins[-1].tasks:
@@ -233,20 +180,21 @@ def _bins(waits: list[float]) -> list[Bin]:
 
 
 def _under(lower: float, upper: float) -> str:
-    return f"{_duration(lower)} to {_duration(upper)}" if lower else "under 5 ms"
+    return f"{duration(lower)} to {duration(upper)}" if lower else "under 5 ms"
 
 
 def _sides(little: Little) -> list[Side]:
     counted = little.L or 0.0
     most = max(counted, little.product, 1e-9)
-    law = f"{little.rate:.1f} a second × {_duration(little.W)}"
+    law = f"{little.rate:.1f} a second × {duration(little.W)}"
     return [
         Side("L", "L, counted", f"{counted:.2f}", 50 * counted / most, "tasks in the system"),
         Side("W", "λ × W", f"{little.product:.2f}", 50 * little.product / most, law),
     ]
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a length of time, short."""
     return f"{1000 * seconds:.0f} ms" if seconds < 0.9995 else f"{seconds:.2g} s"
 
 
@@ -276,10 +224,13 @@ def _text(facts: Facts) -> Iterator[str]:
     state = "● going on" if facts.going else "✓ over"
     yield f"{state}   {sentence(facts)}"
     numbers = [one.waiting for one in facts.columns]
-    most = max([*numbers, 1])
-    spark = "".join(SPARKS[-(-number * 8 // most)] for number in numbers)
-    yield f"  waiting   {spark}  at most {max([*numbers, 0])}"
+    yield f"  waiting   {spark(numbers, max([*numbers, 1]))}  at most {max([*numbers, 0])}"
     for side in _sides(facts.little):
         yield f"  {side.word:10} {side.number}  {side.told}"
     if facts.little.apart is not None:
         yield f"  {_apart(facts.little)}"
+
+
+def spark(numbers: list[int], most: int) -> str:
+    """Return numbers as a row of columns made of text, the highest for `most`."""
+    return "".join(SPARKS[-(-number * 8 // most)] for number in numbers)

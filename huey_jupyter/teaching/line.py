@@ -14,7 +14,8 @@ from huey_jupyter.teaching.flow import Flow, Little
 from huey_jupyter.teaching.labour import speed
 
 if TYPE_CHECKING:
-    from huey.tasks import TaskWrapper
+    from huey.tasks import Task, TaskWrapper
+    from huey_jupyter.teaching.picture import Picture
 
 COUNT_EVERY: Final = 0.01  # seconds between two looks at the queue
 TICK: Final = 0.05
@@ -71,11 +72,9 @@ class Line:
 
     def start(self) -> Line:
         """Let tasks arrive from now on, and show the chart."""
-        from huey_jupyter.teaching.chart import LineView
-
         self.change("workers", self.workers)
         self.flow.begin = time.time()
-        view = LineView(self)
+        view = self._view()
         self.session.displays.show_view(view, key=view.key, listener=view.hear)
         self._arriving.start()
         self._counting.start()
@@ -115,7 +114,7 @@ class Line:
             for cursor, event in self.session.huey.events.read(self._cursor):
                 self._cursor = cursor
                 if event["task"] in self._mine:
-                    self.flow.fold(event)
+                    self._fold(event)
 
     def change(self, what: str, value: float) -> None:
         """Change the rate (a second), the service (ms) or the number of workers."""
@@ -128,6 +127,22 @@ class Line:
             self.service = value / 1000
         else:
             self.rate = value
+
+    # -- what another kind of line has differently ----------------------------------------------
+
+    def _view(self) -> Picture[Any]:
+        """Return what shows it."""
+        from huey_jupyter.teaching.chart import LineView
+
+        return LineView(self)
+
+    def _make(self, seconds: float) -> Task[Any]:
+        """Return the next task, which works for so long."""
+        return self.task.s(seconds)
+
+    def _fold(self, event: dict[str, Any]) -> None:
+        """Take in one event of a task of ours."""
+        self.flow.fold(event)
 
     # -- beside the cells -----------------------------------------------------------------------
 
@@ -143,7 +158,7 @@ class Line:
             if self._enough.is_set():
                 return
             one = self._random.expovariate if self.spread == "exponential" else _mean
-            task = self.task.s(one(1 / self.service))
+            task = self._make(one(1 / self.service))
             self._mine.add(task.id)
             self.session.huey.enqueue(task)
 
