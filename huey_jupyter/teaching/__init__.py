@@ -12,13 +12,15 @@ if TYPE_CHECKING:
     from huey_jupyter.teaching.checking import check, hint
     from huey_jupyter.teaching.labour import work
     from huey_jupyter.teaching.line import Line
+    from huey_jupyter.teaching.server import redis_server
     from huey_jupyter.teaching.week import Week
 
-__all__ = ["Line", "Week", "check", "hint", "work"]
+__all__ = ["Line", "Week", "check", "hint", "redis_server", "work"]
 
 _HOMES: Final = {
     "check": "checking",
     "hint": "checking",
+    "redis_server": "server",
     "work": "labour",
     "Line": "line",
     "Week": "week",
