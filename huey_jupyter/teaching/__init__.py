@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from huey_jupyter.teaching.checking import check, hint
     from huey_jupyter.teaching.labour import work
     from huey_jupyter.teaching.line import Line
+    from huey_jupyter.teaching.machines import Machines
     from huey_jupyter.teaching.server import redis_server
+    from huey_jupyter.teaching.service import Service
     from huey_jupyter.teaching.week import Week
 
-__all__ = ["Line", "Week", "check", "hint", "redis_server", "work"]
+__all__ = ["Line", "Machines", "Service", "Week", "check", "hint", "redis_server", "work"]
 
 _HOMES: Final = {
     "check": "checking",
@@ -23,6 +25,8 @@ _HOMES: Final = {
     "redis_server": "server",
     "work": "labour",
     "Line": "line",
+    "Machines": "machines",
+    "Service": "service",
     "Week": "week",
 }
 

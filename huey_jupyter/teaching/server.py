@@ -12,6 +12,7 @@ from typing import Final, Self
 
 from IPython.display import display
 
+from huey_jupyter.teaching.skipping import skip_cells
 from huey_jupyter.teaching.tethered import Tethered
 from huey_jupyter.views.render import render
 
@@ -25,17 +26,19 @@ MISSING: Final = (
     "There is no Redis server on this machine: install one (Debian and Ubuntu: sudo apt-get "
     "install redis-server; macOS: brew install redis) and run this cell again."
 )
+SKIPPED: Final = "Skipped: it needs the Redis server."
 
 _running: RedisServer | None = None
 _starting = threading.Lock()
 
 
-def redis_server() -> RedisServer | None:
+def redis_server(*, required: bool = False) -> RedisServer | None:
     """Return a Redis server that only this notebook knows; the one that runs, if one does.
 
     It keeps nothing on a disk and ends with the kernel, however that ends. Where neither Redis nor
     Valkey is installed, a sentence says what to do, and None is returned.
 
+    :param required: without a server, have the cells that follow skipped, until there is one.
     :raises RuntimeError: if the program that is there does not start.
     """
     global _running
@@ -43,6 +46,8 @@ def redis_server() -> RedisServer | None:
         if _running is not None and _running.running:
             return _running
         program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+        if required:
+            skip_cells(SKIPPED if program is None else "")
         if program is None:
             display(NoServer())
             return None
