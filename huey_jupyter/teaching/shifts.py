@@ -14,9 +14,9 @@ from huey_jupyter.views.render import render
 if TYPE_CHECKING:
     from huey_jupyter.teaching.machines import Machines
 
-STEPS: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)  # seconds of a column
-COLUMNS: Final = 24
-TALL: Final = 44  # pixels of the highest column
+STEP: Final = 0.5  # seconds of a column, about
+COLUMNS: Final = 24  # at most
+TALL: Final = 38  # pixels of the highest column
 SHORTEST: Final = 0.3  # seconds; a stretch that is shorter tells nothing of speed
 TELL_EVERY: Final = 2.0  # seconds; whoever listens to the text is not told more often
 SPARKS: Final = " ▁▂▃▄▅▆▇█"
@@ -80,9 +80,9 @@ class Facts(NamedTuple):
         begin = min((one.start for one in all_done), default=now)
         going = len(all_done) < tasks
         end = now if going or not all_done else max(one.end for one in all_done)
-        seconds = max(end - begin, STEPS[0])
-        step = next((one for one in STEPS if seconds <= one * COLUMNS), STEPS[-1])
-        columns = min(COLUMNS, int(seconds / step) + 1)
+        seconds = max(end - begin, STEP)
+        columns = min(COLUMNS, round(seconds / STEP))
+        step = seconds / columns  # so that the last one is no shorter than the others
         there = [one for one in shifts if one.since < end and (one.till or end) > begin]
         rows = [_row(one, begin, step, columns) for one in there]
         together = [sum(each) for each in zip(*(row.counts for row in rows), strict=True)]
@@ -184,7 +184,7 @@ def _columns(facts: Facts) -> Mapping[str, list[tuple[int, str]]]:
     most = max((count for row in facts.rows for count in row.counts), default=0) or 1
     return {
         row.name: [
-            (round(TALL * count / most), f"{count} done from {n * facts.step:g} s on")
+            (round(TALL * count / most), f"{count} done from {n * facts.step:.1f} s on")
             for n, count in enumerate(row.counts)
         ]
         for row in facts.rows
