@@ -6,6 +6,7 @@ import contextlib
 import secrets
 import shutil
 import socket
+import sys
 import threading
 import time
 from typing import Final, Self
@@ -25,6 +26,9 @@ ATTEMPTS: Final = 5  # somebody else may take a free port first
 MISSING: Final = (
     "There is no Redis server on this machine: install one (Debian and Ubuntu: sudo apt-get "
     "install redis-server; macOS: brew install redis) and run this cell again."
+)
+IN_A_PAGE: Final = (
+    "A page cannot start a Redis server: run this lesson on Binder or on your own computer."
 )
 SKIPPED: Final = "Skipped: it needs the Redis server."
 
@@ -155,7 +159,7 @@ class NoServer:
     """The sentence that says what to do."""
 
     place = word = ""
-    note = MISSING
+    note = IN_A_PAGE if sys.platform == "emscripten" else MISSING
 
     def __repr__(self) -> str:
         return self.note
