@@ -13,7 +13,7 @@ BROWSER_ARG = $(shell test "$$(uname)" = Linux && test -z "$$DISPLAY$$WAYLAND_DI
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help docs lab lite test fast faults lint bench bench-docs
+.PHONY: help binder docs lab lite test fast faults lint bench bench-docs
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -37,7 +37,11 @@ test: ## everything that CI runs: lint, notebooks, all tests
 fast: ## the quick tests: no browser, kernel, server or kills (more arguments: PYTEST_ARGS=...)
 	@tools/setup fast
 	@echo "== pytest, what is quick"
-	@$(RUN) pytest -m "not (browser or kernel or server or faults or interop or slow)" $(PYTEST_ARGS)
+	@$(RUN) pytest -m "not (browser or kernel or server or faults or interop or binder or slow)" $(PYTEST_ARGS)
+
+binder: ## do in an environment of its own what mybinder.org would do with binder/
+	@tools/setup fast
+	@.venv/bin/python tools/check_binder.py
 
 faults: ## kill consumers and servers at full size, and count what was lost
 	@tools/setup test
@@ -64,11 +68,9 @@ bench-docs: ## measure everything beside everybody for the manual (one row: BENC
 	@echo "== benchmarks.where"
 	@$(RUN) benchmarks.where --rst $(SPEED)/where.rst
 
-docs: ## the manual, in docs/_build/html; a warning is an error
+docs: ## the manual and the lessons, in docs/_build/html; a warning is an error
 	@tools/setup docs
-	@echo "== sphinx"
-	@$(RUN) sphinx -q -W --keep-going -d docs/_build/read -b doctest docs docs/_build/doctest
-	@$(RUN) sphinx -q -W --keep-going -d docs/_build/read -b html docs docs/_build/html
+	@tools/docs
 
 define lint
 	@echo "== ruff check"

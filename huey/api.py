@@ -524,6 +524,7 @@ class Huey:
         return self.storage.schedule_size()
 
     def __len__(self) -> int:
+        """Return how many tasks wait, as `pending_count` does."""
         return self.storage.queue_size()
 
     def __bool__(self) -> bool:

@@ -22,7 +22,7 @@ from huey.exceptions import (
     TaskTimeout,
     UnreadableMessage,
 )
-from huey.lifecycle import Admission, Ending, Outcome, admit, judge
+from huey.lifecycle import Admission, Ending, Outcome, admit, because, judge
 from huey.locks import free_all
 from huey.results import BEHIND_A_FAILURE, SKIPPED, Error
 from huey.revocations import revocation_key
@@ -386,7 +386,8 @@ class Executor:
             told = self.huey.store_intermediate_errors and outcome.ending is Ending.ERROR
             return batch._replace(results=self._failure(task, tried.error)) if told else batch
         if outcome.ending is Ending.CANCELED:
-            return Batch(endings=_endings(task, "canceled"), events=events + self._skip(task))
+            ending = because("canceled", _why(tried))
+            return Batch(endings=_endings(task, ending), events=events + self._skip(task))
         if outcome.ending is Ending.LOCKED:
             return Batch(endings=_endings(task, "locked"), events=events + self._skip(task))
         results = self._failure(task, tried.error)
@@ -458,8 +459,7 @@ class Executor:
             return of("complete", task, duration=duration)
         further = {"retries": left or 0, "again": left is not None}
         if outcome.ending is Ending.CANCELED:
-            why = str(tried.error) if isinstance(tried.error, CancelExecution) else ""
-            return of("canceled", task, error=why, **further)
+            return of("canceled", task, error=_why(tried), **further)
         return of(
             outcome.ending.value,
             task,
@@ -561,6 +561,11 @@ class Executor:
         endings = _endings(task, "lost")
         host.finish(Batch(endings=endings, aside=[aside], events=events, joins=joins))
         logger.error("%s is set aside: %s", task, why)
+
+
+def _why(tried: Tried) -> str:
+    """Return why a task asked to be cancelled, if it did."""
+    return str(tried.error) if isinstance(tried.error, CancelExecution) else ""
 
 
 def _endings(task: Task[Any], ending: str) -> list[tuple[str, str]]:

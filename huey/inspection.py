@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Set
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from huey.constants import EmptyData
+from huey.lifecycle import reasoned
 from huey.registry import Message
 from huey.results import Error
 from huey.storage.base import Seen
@@ -101,7 +102,10 @@ class Inspection:
             value = self.huey.serializer.deserialize(data)
             return TaskInfo(task_id, "error" if isinstance(value, Error) else "complete")
         ending = storage.peek_ending(task_id)
-        return TaskInfo(task_id, _STATUS.get(ending, ending)) if ending else None
+        if not ending:
+            return None
+        word, _ = reasoned(ending)
+        return TaskInfo(task_id, _STATUS.get(word, word))
 
     def alive(self, task_id: str) -> TaskInfo | None:
         """Return what is known of a task that is not over, None if there is none.

@@ -15,6 +15,8 @@ from huey.exceptions import (
     TaskTimeout,
 )
 
+_LONGEST_REASON = 500  # characters
+
 
 class Admission(enum.Enum):
     """What becomes of a task that a worker has just claimed."""
@@ -106,3 +108,14 @@ def judge(
     if isinstance(error, TaskLockedException):
         return Outcome(Ending.LOCKED, left)
     return Outcome(failed, left)
+
+
+def because(ending: str, why: str) -> str:
+    """Return an ending as a storage keeps it, with a reason for whoever reads the result."""
+    return f"{ending}: {why[:_LONGEST_REASON]}" if why else ending
+
+
+def reasoned(ending: str) -> tuple[str, str]:
+    """Return an ending and its reason, empty if none was given."""
+    word, _, why = ending.partition(": ")
+    return word, why

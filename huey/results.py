@@ -31,6 +31,7 @@ from huey.exceptions import (
     TaskRevoked,
     WorkerLost,
 )
+from huey.lifecycle import reasoned
 from huey.utils import Error as Error
 
 if TYPE_CHECKING:
@@ -88,9 +89,17 @@ SKIPPED: Final = Skipped()
 
 def raise_ending(ending: str, task_id: str) -> None:
     """Raise what says that a task ended without a value; return if it just gave None."""
-    if ending in _NO_VALUE:
-        kind, why = _NO_VALUE[ending]
-        raise kind({"error": why, "retries": 0, "traceback": "", "task_id": task_id})
+    word, reason = reasoned(ending)
+    if word in _NO_VALUE:
+        kind, why = _NO_VALUE[word]
+        raise kind(
+            {
+                "error": f"{why}: {reason}" if reason else why,
+                "retries": 0,
+                "traceback": "",
+                "task_id": task_id,
+            }
+        )
 
 
 class Result(Generic[R]):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from huey.alone import is_alone
 from huey.constants import EmptyData
 from huey.executor import one_line
+from huey.lifecycle import reasoned
 from huey.results import Error
 from huey_jupyter.beside import Beside
 from huey_jupyter.cards import Board, Changes
@@ -155,7 +156,10 @@ class Watcher:
         data = self.huey.storage.peek_data(task_id)
         if data is EmptyData:
             ending = self.huey.storage.peek_ending(task_id)
-            return None if not ending else {"kind": ENDINGS.get(ending, ending)}
+            if not ending:
+                return None
+            word, why = reasoned(ending)
+            return {"kind": ENDINGS.get(word, word), "error": why}
         value = self.huey.serializer.deserialize(data)
         return (
             {"kind": "error", **value.metadata}

@@ -9,6 +9,8 @@ import signal
 
 import pytest
 
+pytest_plugins = ["sites"]
+
 if hasattr(signal, "SIGHUP"):  # under nohup it is ignored, by all that tests start too
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 

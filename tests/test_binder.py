@@ -6,8 +6,12 @@ both places.
 
 import os
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
+
+import check_binder
+import pytest
 
 ROOT = Path(__file__).parent.parent
 BINDER = ROOT / "binder"
@@ -40,3 +44,36 @@ def test_post_build_can_run():
 
     assert os.access(script, os.X_OK)
     assert subprocess.run(["bash", "-n", script]).returncode == 0
+
+
+@pytest.mark.binder
+def test_the_lessons_run_where_binder_has_built(capsys: pytest.CaptureFixture[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools" / "check_binder.py"],
+        env={**os.environ, "HUEY_TUTORIAL_SPEED": "4"},
+        capture_output=True,
+        text=True,
+    )
+    with capsys.disabled():
+        print(done.stdout)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+DOCKERFILE = """\
+FROM docker.io/library/buildpack-deps:24.04
+RUN apt-get -qq install --yes redis-server
+python=3.12
+COPY binder/requirements.txt
+RUN ./binder/postBuild
+"""
+
+
+def test_a_dockerfile_with_all_of_binder_is_right() -> None:
+    check_binder.look_at_dockerfile(DOCKERFILE)
+
+
+@pytest.mark.parametrize("line", ["redis-server", "python=3.12", "requirements.txt", "postBuild"])
+def test_what_a_dockerfile_lacks_is_named(line: str) -> None:
+    with pytest.raises(check_binder.Wrong, match="lacks"):
+        check_binder.look_at_dockerfile(DOCKERFILE.replace(line, ""))

@@ -2,16 +2,14 @@
 
 import importlib
 import inspect
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from check_site import complaints
+from sites import ROOT
 from sphinx.util.inventory import InventoryFile
 
 from huey import exceptions
 
-DOCS = Path(__file__).parent.parent / "docs"
 DOORS = ("huey", "huey.api", "huey.storage", "huey_jupyter")
 CLASSES = (
     *("huey.api.Huey", "huey.tasks.Task", "huey.tasks.TaskWrapper"),
@@ -22,28 +20,10 @@ CLASSES = (
 NOT_IN_THE_MANUAL = {"load_ipython_extension", "unload_ipython_extension"}  # IPython calls them
 
 
-def sphinx(builder, folder):
-    """Build the manual; what was read once is not read again for another builder."""
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", builder]
-    done = subprocess.run(
-        [*command, "-d", folder / "read", DOCS, folder / builder],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder / builder
-
-
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("manual")
-
-
-@pytest.fixture(scope="module")
-def names(folder):
+def names(manual):
     """Return the full names of what stands in the manual."""
-    return known(sphinx("html", folder) / "objects.inv")
+    return known(manual / "html" / "objects.inv")
 
 
 def known(inventory):
@@ -68,8 +48,35 @@ def test_every_public_method_is_in_the_manual(names, path):
     assert [each for each in public if f"{path}.{each}" not in names] == []
 
 
-def test_examples_in_docstrings_are_right(folder):
-    said = (sphinx("doctest", folder) / "output.txt").read_text()
+def test_examples_are_right(manual):
+    said = (manual / "doctest" / "output.txt").read_text()
 
     assert "0 failures in tests" in said
     assert "\n    0 tests" not in said
+
+
+def test_every_link_inside_leads_somewhere(manual):
+    assert list(complaints(manual / "html")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('<a href="other.html">there</a>', "no such file"),
+        ('<a href="page.html#nowhere">there</a>', "no such anchor"),
+        ('<a href="page.html#here" id="here">there</a>', None),
+        ('<a href="https://example.org/page#nowhere">there</a>', None),
+    ],
+)
+def test_a_link_that_leads_nowhere_is_found(tmp_path, text, problem):
+    (tmp_path / "page.html").write_text(text)
+    link = text.split('"')[1]
+
+    assert list(complaints(tmp_path)) == ([f"page.html: {link}: {problem}"] if problem else [])
+
+
+def test_each_lesson_is_in_the_manual_as_it_ran(manual):
+    for lesson in (ROOT / "notebooks").glob("*.ipynb"):
+        page = (manual / "html" / "tutorials" / f"{lesson.stem}.html").read_text(encoding="utf-8")
+        assert 'data-task="' in page, lesson
+        assert "TODO" in page, lesson

@@ -70,7 +70,12 @@ def main() -> int:
     parser.add_argument("-j", type=int, default=2, metavar="N", help="so many at once")
     parser.add_argument("--mode", default=",".join(MODES), metavar="MODES", help="with commas")
     parser.add_argument("--timeout", type=float, default=120, metavar="S", help="for a cell")
-    parser.add_argument("--save-to", type=Path, metavar="FOLDER", help="keep the solved ones")
+    parser.add_argument(
+        "--save-to",
+        type=Path,
+        metavar="FOLDER",
+        help="keep the notebooks as the first of MODES left them",
+    )
     options = parser.parse_args()
     modes = options.mode.split(",")
     if unknown := set(modes) - set(MODES):
@@ -211,7 +216,7 @@ async def _run_all(work: list[Job], at_once: int, timeout: float, save_to: Path 
         print(f"{'ok  ' if right else 'FAIL'} {outcome.seconds:6.1f} s  {job.name}", flush=True)
         for problem in outcome.problems:
             print(f"       {problem}")
-        if save_to is not None and job.mode == "solved":
+        if save_to is not None and job.mode == work[0].mode and job.turn == 0:
             save_to.mkdir(parents=True, exist_ok=True)
             nbformat.write(outcome.book, save_to / job.path.name)
         return right

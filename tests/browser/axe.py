@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,20 +14,24 @@ ROOT = Path(__file__).parent.parent.parent
 
 RUN = """async (part) => {
   const found = await axe.run(part, { resultTypes: ["violations"] });
-  return found.violations.map(({ id, help, nodes }) => ({
-    id, help, nodes: nodes.map(({ html, failureSummary }) => ({ html, failureSummary })),
+  return found.violations.map(({ id, help, impact, nodes }) => ({
+    id, help, impact, nodes: nodes.map(({ html, failureSummary }) => ({ html, failureSummary })),
   }));
 }"""
 
 
-def violations(page: Any, part: str) -> str:
-    """Return what is wrong in a part of a page, given by a selector; empty if nothing is."""
+def violations(page: Any, part: str, impacts: Collection[str] | None = None) -> str:
+    """Return what is wrong in a part of a page, given by a selector; empty if nothing is.
+
+    :param impacts: of which weight, in axe-core's words; None for all.
+    """
     if not page.evaluate("() => typeof window.axe === 'object'"):
         page.evaluate(script())
     found = page.evaluate(RUN, part)
     return "\n".join(
         f"{one['id']}: {one['help']}\n{node['html'][:300]}\n{node['failureSummary']}"
         for one in found
+        if impacts is None or one["impact"] in impacts
         for node in one["nodes"]
     )
 

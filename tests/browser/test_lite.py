@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
-import os
-import shutil
 import subprocess
-import threading
-from pathlib import Path
 
 import pytest
 from labpage import Lab, Notebook
 from playwright.sync_api import expect
+from sites import FAST, ROOT, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.lite]
 
-ROOT = Path(__file__).parents[2]
 TUTORIAL = "01_first_task.ipynb"
-CURE = "no npm, by which Pyodide comes: sudo apt-get install npm"
+WITH_PROCESSES = ("07", "08")  # which a browser does not start
+OTHERS = [
+    path.stem
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
+    if path.name != TUTORIAL and path.name[:2] not in WITH_PROCESSES
+]
+HURRY = f"import os; os.environ['HUEY_TUTORIAL_SPEED'] = '{FAST}'"
+IN_THE_KERNEL = """(code) => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel
+    .requestExecute({ code, store_history: false }).done.then(() => null)"""
 
 
 class Site(Lab):
@@ -29,29 +31,12 @@ class Site(Lab):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """Build the site and serve it at a free port."""
-    if shutil.which("npm") is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(CURE)
-    done = subprocess.run([ROOT / "tools" / "lite"], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    folder = ROOT / "build" / "lite"
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *line):
-            pass
-
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Handler, directory=folder)
-    )
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
+def site(lite_folder, tmp_path_factory):
+    """Return the site, served at a free port."""
     log = tmp_path_factory.mktemp("site") / "log"
     log.touch()
-    yield Site("notebook", f"http://127.0.0.1:{server.server_port}", "", folder / "files", log)
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(lite_folder) as url:
+        yield Site("notebook", url, "", lite_folder / "files", log)
 
 
 @pytest.fixture
@@ -109,3 +94,20 @@ def test_the_first_tutorial_runs_live_and_asks_no_other_host(notebook, site, ask
     own = (site.url, "data:", "blob:")
     assert [url for url in asked if not url.startswith(own)] == []
     notebook.screenshot("lite-tutorial")
+
+
+@pytest.mark.parametrize("lesson", OTHERS)
+def test_another_lesson_runs_to_its_end_with_no_server(notebook, lesson):
+    notebook.open_file(f"{lesson}.ipynb")
+    notebook.page.evaluate(IN_THE_KERNEL, HURRY)
+    cells = notebook.code_cells()
+    notebook.run_all()
+    notebook.wait_done(*cells)
+
+    outputs = [one for number in cells for one in notebook.outputs(number)]
+    assert [one for one in outputs if one["output_type"] == "error"] == []
+    assert "Traceback (most" not in str(outputs)
+    checks = [notebook.text(n) for n in cells if "check(" in notebook.source(n)]
+    assert checks
+    assert all("TODO" in one for one in checks), checks
+    notebook.screenshot(f"lite-{lesson}")

@@ -84,7 +84,7 @@ def test_a_hook_before_the_task_can_cancel_it(huey, work, double, told, story):
 
     assert told == []
     assert story(result) == ["enqueued", "executing", "canceled"]
-    with pytest.raises(TaskCanceled):
+    with pytest.raises(TaskCanceled, match="it is Sunday"):
         result.get(blocking=True, timeout=PATIENCE)
 
 
