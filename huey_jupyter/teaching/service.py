@@ -19,7 +19,7 @@ class Service(NamedTuple):
 
     :param target: what the consumer serves, such as ``shop.huey``.
     :param options: for `huey_consumer`, as one writes them on its command line.
-    :param folder: where the module is on the machine; in it is ``venv``, with huey installed.
+    :param folder: where the module is on the machine; in it is ``.venv``, with huey installed.
     """
 
     target: str
@@ -54,12 +54,11 @@ After=network-online.target
 [Service]
 WorkingDirectory={folder}
 EnvironmentFile={folder}/secrets.env
-ExecStart={" ".join(map(_quoted, [f"{folder}/venv/bin/{program}", *arguments]))}
+ExecStart={" ".join(map(_quoted, [f"{folder}/.venv/bin/{program}", *arguments]))}
 Restart=always
-RestartSec=2
-# SIGINT lets running tasks end; after a minute they go back to the queue.
+# SIGINT lets running tasks end. Those that take longer are begun again elsewhere.
 KillSignal=SIGINT
-TimeoutStopSec=60
+TimeoutStopSec=120
 
 [Install]
 WantedBy=multi-user.target
@@ -84,7 +83,7 @@ services:
     depends_on: [redis]
     restart: unless-stopped
     stop_signal: SIGINT  # lets running tasks end
-    stop_grace_period: 60s
+    stop_grace_period: 2m
     healthcheck:
       test: {health}
       interval: 30s

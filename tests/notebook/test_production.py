@@ -174,7 +174,7 @@ def test_a_consumer_that_does_not_start_is_told_of() -> None:
 def test_systemd_understands_the_unit(tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("no systemd-analyze: sudo apt-get install systemd")
-    program = tmp_path / "a shop" / "venv" / "bin" / "huey_consumer"
+    program = tmp_path / "a shop" / ".venv" / "bin" / "huey_consumer"
     program.parent.mkdir(parents=True)
     shutil.copy("/bin/true", program)
     unit = tmp_path / "shop.service"
