@@ -162,8 +162,9 @@ def _row(shift: Shift, begin: float, step: float, columns: int) -> Row:
     counts = [0] * columns
     for one in shift.done:
         counts[min(int((one.end - begin) / step), columns - 1)] += 1
-    came = f", came after {shift.since - begin:.1f} s" if shift.since > begin else ""
-    return Row(shift.name, tuple(counts), f"{len(shift.done)} done{came}")
+    done = len(shift.done)
+    note = f"{done} from {shift.since - begin:.1f} s on" if shift.since > begin else f"{done} done"
+    return Row(shift.name, tuple(counts), note)
 
 
 def _stretches(shifts: Sequence[Shift], begin: float, end: float) -> Iterator[Stretch]:

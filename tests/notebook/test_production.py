@@ -62,7 +62,7 @@ def test_rows_count_what_was_done_in_each_column(facts: Facts) -> None:
     assert facts.step == 0.5
     assert [(row.name, sum(row.counts), row.note) for row in facts.rows] == [
         ("leeds", 6, "6 done"),
-        ("york", 3, "3 done, came after 3.0 s"),
+        ("york", 3, "3 from 3.0 s on"),
         ("together", 9, "9 done"),
     ]
 
