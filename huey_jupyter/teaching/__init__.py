@@ -13,11 +13,24 @@ if TYPE_CHECKING:
     from huey_jupyter.teaching.labour import work
     from huey_jupyter.teaching.line import Line
     from huey_jupyter.teaching.machines import Machines
+    from huey_jupyter.teaching.promises import Promises
     from huey_jupyter.teaching.server import redis_server
     from huey_jupyter.teaching.service import Service
+    from huey_jupyter.teaching.trace import Trace
     from huey_jupyter.teaching.week import Week
 
-__all__ = ["Line", "Machines", "Service", "Week", "check", "hint", "redis_server", "work"]
+__all__ = [
+    "Line",
+    "Machines",
+    "Promises",
+    "Service",
+    "Trace",
+    "Week",
+    "check",
+    "hint",
+    "redis_server",
+    "work",
+]
 
 _HOMES: Final = {
     "check": "checking",
@@ -26,7 +39,9 @@ _HOMES: Final = {
     "work": "labour",
     "Line": "line",
     "Machines": "machines",
+    "Promises": "promises",
     "Service": "service",
+    "Trace": "trace",
     "Week": "week",
 }
 

@@ -56,12 +56,9 @@ def _verdict(one: Exercise, answers: tuple[Any, ...]) -> Verdict:
 
     try:
         fact = exercises.judge(one, Facts(huey_jupyter.current()), answers)
-    except Todo:
-        return graded(
-            Grade.todo,
-            "Replace the dots in the cell above by your answer, run it, then this cell again. "
-            f"{_offer(one.number)}",
-        )
+    except Todo as todo:
+        what = str(todo) or "Replace the dots in the cell above by your answer"
+        return graded(Grade.todo, f"{what}, run it, then this cell again. {_offer(one.number)}")
     except NotYet as helps:
         return graded(Grade.not_yet, f"{helps} {_offer(one.number)}")
     except Exception as error:  # whatever a reader's answer may be

@@ -14,7 +14,13 @@ Rule = Callable[..., str]
 """Called with the facts and the answers; returns what the queue has noted, in a few words."""
 
 # The modules in `checks` by the number of their notebook.
-NOTEBOOKS: Final = {"01": "first_task", "02": "growing_line", "03": "time", "08": "production"}
+NOTEBOOKS: Final = {
+    "01": "first_task",
+    "02": "growing_line",
+    "03": "time",
+    "08": "production",
+    "09": "under_the_hood",
+}
 
 
 class NotYet(Exception):
@@ -22,7 +28,7 @@ class NotYet(Exception):
 
 
 class Todo(Exception):
-    """There is no answer yet."""
+    """There is no answer yet; the message, if there is one, says what is to be done."""
 
 
 class Exercise(NamedTuple):

@@ -14,7 +14,7 @@ import huey_jupyter
 from huey import MemoryHuey
 from huey_jupyter.teaching import check, exercises, hint, work
 from huey_jupyter.teaching.checking import CheckFailed, _asked
-from huey_jupyter.teaching.exercises import NOTEBOOKS, exercise, expect
+from huey_jupyter.teaching.exercises import NOTEBOOKS, Todo, exercise, expect
 from huey_jupyter.teaching.facts import Run, most_at_once
 from huey_jupyter.teaching.labour import Mishap, speed
 from huey_jupyter.teaching.verdict import Grade, Verdict
@@ -76,6 +76,14 @@ def test_a_wrong_answer_is_not_yet_right_and_gets_help(loaded: Any, doubling: No
 
 def test_dots_are_no_answer_yet(loaded: Any, doubling: None) -> None:
     assert said("99.1", ...).startswith("○ TODO")
+
+
+def test_what_is_to_be_done_can_be_said_by_the_exercise(loaded: Any, doubling: None) -> None:
+    @exercise("99.1", "Write", praise="Written.", hints=("",))
+    def rule(facts: Any, answer: Any) -> str:
+        raise Todo("Write the second method")
+
+    assert "Write the second method, run it, then this cell again." in said("99.1", 4)
 
 
 def test_a_task_that_nobody_has_written_is_no_answer_yet(loaded: Any, doubling: None) -> None:
