@@ -85,9 +85,16 @@ class Taught(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(rows))
 
 
+def lead_from_here(app: Sphinx, page: str, source: list[str]) -> None:
+    """Have a lesson's links into the manual lead there from within the manual, too."""
+    if page.startswith("tutorials/"):
+        source[0] = source[0].replace("](../docs/", "](../")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("lessons", Lessons)
     app.add_directive("taught", Taught)
+    app.connect("source-read", lead_from_here)
     app.add_config_value("binder_repository", "", "env")
     app.add_config_value("lessons_with_processes", [], "env")
     return {"parallel_read_safe": True}

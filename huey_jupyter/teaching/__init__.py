@@ -12,17 +12,21 @@ if TYPE_CHECKING:
     from huey_jupyter.teaching.checking import check, hint
     from huey_jupyter.teaching.labour import work
     from huey_jupyter.teaching.line import Line
+    from huey_jupyter.teaching.machines import Machines
     from huey_jupyter.teaching.pipes import Pipes
     from huey_jupyter.teaching.promises import Promises
     from huey_jupyter.teaching.server import redis_server
+    from huey_jupyter.teaching.service import Service
     from huey_jupyter.teaching.trace import Trace
     from huey_jupyter.teaching.triage import Triage
     from huey_jupyter.teaching.week import Week
 
 __all__ = [
     "Line",
+    "Machines",
     "Pipes",
     "Promises",
+    "Service",
     "Trace",
     "Triage",
     "Week",
@@ -38,8 +42,10 @@ _HOMES: Final = {
     "redis_server": "server",
     "work": "labour",
     "Line": "line",
+    "Machines": "machines",
     "Pipes": "pipes",
     "Promises": "promises",
+    "Service": "service",
     "Trace": "trace",
     "Triage": "triage",
     "Week": "week",

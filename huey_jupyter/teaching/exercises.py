@@ -19,6 +19,7 @@ NOTEBOOKS: Final = {
     "02": "growing_line",
     "03": "time",
     "05": "pipes",
+    "08": "production",
     "09": "under_the_hood",
 }
 

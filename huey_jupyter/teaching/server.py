@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import secrets
 import shutil
 import socket
-import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
-from typing import IO, Final, Self, cast
+from typing import Final, Self
 
 from IPython.display import display
 
-from huey_jupyter.teaching import tether
+from huey_jupyter.teaching.skipping import skip_cells
+from huey_jupyter.teaching.tethered import Tethered
 from huey_jupyter.views.render import render
 
 PROGRAMS: Final = ("redis-server", "valkey-server")
 HOST: Final = "127.0.0.1"
 START_PATIENCE: Final = 10.0  # seconds that a server has to answer
-STOP_PATIENCE: Final = 10.0  # seconds that it has to end
 TICK: Final = 0.01  # seconds between two looks
 ATTEMPTS: Final = 5  # somebody else may take a free port first
 
@@ -30,17 +27,22 @@ MISSING: Final = (
     "There is no Redis server on this machine: install one (Debian and Ubuntu: sudo apt-get "
     "install redis-server; macOS: brew install redis) and run this cell again."
 )
+IN_A_PAGE: Final = (
+    "A page cannot start a Redis server: run this lesson on Binder or on your own computer."
+)
+SKIPPED: Final = "Skipped: it needs the Redis server."
 
 _running: RedisServer | None = None
 _starting = threading.Lock()
 
 
-def redis_server() -> RedisServer | None:
+def redis_server(*, required: bool = False) -> RedisServer | None:
     """Return a Redis server that only this notebook knows; the one that runs, if one does.
 
     It keeps nothing on a disk and ends with the kernel, however that ends. Where neither Redis nor
     Valkey is installed, a sentence says what to do, and None is returned.
 
+    :param required: without a server, have the cells that follow skipped, until there is one.
     :raises RuntimeError: if the program that is there does not start.
     """
     global _running
@@ -48,6 +50,8 @@ def redis_server() -> RedisServer | None:
         if _running is not None and _running.running:
             return _running
         program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+        if required:
+            skip_cells(SKIPPED if program is None else "")
         if program is None:
             display(NoServer())
             return None
@@ -61,6 +65,8 @@ class RedisServer:
     It can be reached as any other server is, by host, port and database; the password keeps out
     other people on the same machine, since who can write into a queue decides what its workers do.
 
+    What it must know is not on its command line, which others can read.
+
     :param program: its path.
     :raises RuntimeError: if it does not start.
     """
@@ -72,7 +78,7 @@ class RedisServer:
         self.password = secrets.token_hex(16)
         for _ in range(ATTEMPTS):
             self.port = free_port()
-            self._tether = self._launch()
+            self._program = Tethered([program, "-"], self._settings())
             if self._answers_in_time():
                 return
             self.stop()
@@ -89,18 +95,17 @@ class RedisServer:
         return f"redis://:***@{self.host}:{self.port}/0"
 
     @property
+    def pid(self) -> int:
+        """The server's process id."""
+        return self._program.pid
+
+    @property
     def running(self) -> bool:
-        return self._tether.poll() is None
+        return self._program.running
 
     def stop(self) -> None:
         """End the server and forget what it holds; once more does nothing."""
-        with contextlib.suppress(OSError):
-            self._leash.close()
-        try:
-            self._tether.wait(STOP_PATIENCE)
-        except subprocess.TimeoutExpired:
-            self._tether.kill()
-            self._tether.wait()
+        self._program.stop()
 
     def __enter__(self) -> Self:
         return self
@@ -124,25 +129,6 @@ class RedisServer:
         if not self.running:
             return "What was in it is gone. redis_server() starts another one."
         return "This notebook's own server: it keeps all in memory and ends with the kernel."
-
-    def _launch(self) -> subprocess.Popen[bytes]:
-        """Start it, in a session of its own: an interrupt of the kernel is not meant for it.
-
-        What it must know goes through a pipe, as others could read a command line.
-        """
-        order = {"program": [self.program, "-"], "feeds": self._settings()}
-        tie = subprocess.Popen(  # noqa: S603 - this interpreter, and a file of ours
-            [sys.executable, "-I", str(Path(tether.__file__))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
-        self._leash = cast(IO[bytes], tie.stdin)
-        self._leash.write(json.dumps(order).encode() + b"\n")
-        self._leash.flush()
-        with cast(IO[bytes], tie.stdout) as answer:
-            self.pid = int(answer.readline() or 0)
-        return tie
 
     def _settings(self) -> str:
         return (
@@ -173,7 +159,7 @@ class NoServer:
     """The sentence that says what to do."""
 
     place = word = ""
-    note = MISSING
+    note = IN_A_PAGE if sys.platform == "emscripten" else MISSING
 
     def __repr__(self) -> str:
         return self.note

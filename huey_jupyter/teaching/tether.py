@@ -16,6 +16,7 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 from types import FrameType
@@ -28,6 +29,7 @@ PATIENCE: Final = 5.0  # seconds that the program has to end
 def main() -> int:
     """Run the program until it ends or its time is over; return the exit code."""
     signal.signal(signal.SIGTERM, _leave)
+    bell = _bell_for_children()
     parent = os.getppid()
     order = json.loads(sys.stdin.buffer.readline())
     process = subprocess.Popen(  # noqa: S603 - what whoever started this one has chosen
@@ -41,17 +43,23 @@ def main() -> int:
         with contextlib.suppress(OSError), cast(IO[bytes], process.stdin) as food:
             food.write(order["feeds"].encode())
         print(process.pid, flush=True)
-        while process.poll() is None and os.getppid() == parent and not _is_let_go():
-            pass
+        ready: list[object] = []
+        while sys.stdin not in ready and process.poll() is None and os.getppid() == parent:
+            ready, _, _ = select.select([sys.stdin, bell], [], [], GLANCE)
+            if bell in ready:
+                bell.recv(64)
     finally:
         _end(process)
     return process.returncode
 
 
-def _is_let_go() -> bool:
-    """Wait for a moment; say whether the pipe is closed."""
-    ready, _, _ = select.select([sys.stdin], [], [], GLANCE)
-    return bool(ready)
+def _bell_for_children() -> socket.socket:
+    """Return what can be read as soon as a child has ended."""
+    bell, button = socket.socketpair()
+    button.setblocking(False)
+    signal.set_wakeup_fd(button.detach(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    return bell
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

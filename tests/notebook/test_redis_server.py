@@ -102,7 +102,7 @@ def test_one_that_died_is_known_to_be_dead(server: RedisServer) -> None:
 
 
 def test_it_dies_with_what_holds_it(server: RedisServer) -> None:
-    os.kill(server._tether.pid, signal.SIGKILL)
+    os.kill(server._program.holder, signal.SIGKILL)
 
     eventually(lambda: not server.running and not is_alive(server.pid))
 
@@ -128,7 +128,7 @@ def test_a_program_that_is_no_server_is_told_of() -> None:
 START = """
     from huey_jupyter.teaching import redis_server
     server = redis_server()
-    print(server.pid, server._tether.pid)
+    print(server.pid, server._program.holder)
 """
 
 
@@ -148,7 +148,7 @@ def test_it_ends_with_a_process_however_that_ends(end: str) -> None:
 def test_it_survives_an_interrupt_of_its_kernel_and_ends_with_it(tmp_path: Path) -> None:
     with running_kernel("python3", tmp_path) as kernel:
         kernel.run("from huey_jupyter.teaching import redis_server; server = redis_server()")
-        pids: Any = kernel.value("[server.pid, server._tether.pid]")
+        pids: Any = kernel.value("[server.pid, server._program.holder]")
         sleeping = kernel.send("import time; time.sleep(60)")
         eventually(lambda: kernel.hear()["header"]["msg_type"] == "execute_input")
 
@@ -169,7 +169,7 @@ def test_it_ends_with_a_kernel_whose_workers_are_processes(tmp_path: Path) -> No
             "%huey use {server.url}\n"
             "%huey start -w 2 -k process"
         )
-        pids: Any = kernel.value("[server.pid, server._tether.pid]")
+        pids: Any = kernel.value("[server.pid, server._program.holder]")
         os.kill(kernel.manager.provisioner.pid, signal.SIGKILL)
 
         eventually(lambda: not any(map(is_alive, pids)))
