@@ -133,7 +133,7 @@ class Ladder:
             "key": self.key,
             "going": going,
             "bad": counts[State.failed] + counts[State.lost] > 0,
-            "counts": [f"{state.shape} {count} {state.word}" for state, count in counts.items()],
+            "counts": [f"{state.shape} {n} {_going(state)}" for state, n in counts.items()],
             "told": self._tell(sentence(courses, until), going),
             "tasks": list(_tasks(courses, begin, span, until)),
             "span": span,
@@ -141,8 +141,10 @@ class Ladder:
         }
 
     def _tell(self, says: str, going: bool) -> str:
-        """Return the sentence about it, a new one every two seconds at most."""
+        """Return the sentence about it, a new one every two seconds at most; none before a try."""
         now = time.monotonic()
+        if going and not any(one.tries for one in self.courses.values()):
+            return ""
         if not self._told or not going or now - self._told_at >= TELL_EVERY:
             self._told, self._told_at = says, now
         return self._told
@@ -204,7 +206,8 @@ def _strip(tries: list[Try], begin: float, span: float) -> str:
     for one in tries:
         here = _cell(one.start, begin, span)
         if one.end is not None and one.due is not None:
-            for place in range(here + 1, _cell(one.due, begin, span)):
+            first = max(here + 1, _cell(one.end, begin, span))
+            for place in range(first, _cell(one.due, begin, span)):
                 cells[place] = "·"
         cells[here] = one.state.shape
     return "".join(cells)
@@ -229,7 +232,7 @@ def _tries(number: int) -> str:
 
 
 def _going(state: State) -> str:
-    return "waiting for the next try" if state is State.retry else state.word
+    return "waiting to be tried again" if state is State.retry else state.word
 
 
 def _short(seconds: float) -> str:
@@ -276,11 +279,18 @@ def _rungs(course: Course, begin: float, span: float, until: float) -> list[Rung
         label = f"try {one.number}"
         rungs.append(Rung(label, label, pieces, words.tone(one.state), _says(one), told))
         came = one.end
+    if course.state is State.retry:
+        pieces = list(_wait_on(course.tries[-1], 0.0, begin, span, until))
+        label, says = f"try {len(course.tries) + 1}", "○ not yet"
+        rungs.append(Rung(label, label, pieces, "idle", says, f"{label} of {course.title}: {says}"))
     return rungs
 
 
 def _all(course: Course, begin: float, span: float, until: float) -> Rung:
     pieces = list(_pieces(course.tries, course.handed, begin, span, until))
+    if course.state is State.retry:
+        place = sum(one.gap + one.width for one in pieces)
+        pieces += _wait_on(course.tries[-1], place, begin, span, until)
     told = f"{course.title}: {_how(course)}"
     return Rung("all", course.title, pieces, words.tone(course.state), _how(course), told)
 
@@ -309,6 +319,17 @@ def _pieces(
         tone = words.tone(one.state)
         yield Piece(f"try {one.number}", max(0.0, left - place), width, tone, text, title)
         place, came = left + width, one.end
+
+
+def _wait_on(last: Try, place: float, begin: float, span: float, until: float) -> Iterator[Piece]:
+    """Yield the wait that goes on after a task's last try until now."""
+    start = max(place, 100 * ((last.end or until) - begin) / span)
+    width = 100 * (until - begin) / span - start
+    if width > 0:
+        says = f"of {_short(last.pause)}" if last.pause is not None else ""
+        text = says if width >= 2 * ROOM["pause"] else ""
+        number = last.number + 1
+        yield Piece(f"wait {number}", start - place, width, "", text, f"until try {number}")
 
 
 def _table(courses: list[Course], begin: float) -> Iterator[tuple[str, ...]]:
