@@ -82,7 +82,7 @@ class UnreadableMessage(HueyException):
 class CancelExecution(HueyException):
     """Raise in a hook or in a task to cancel it.
 
-    :param msg: why; shown to whoever reads the result.
+    :param msg: why; told in the event ``canceled``, and so on the task's card.
     :param retry: False: never retried, whatever retries are left. True: retried at least once
         more. None: the task's own retry policy decides. A positional bool means ``retry``.
     """
