@@ -145,6 +145,10 @@ def a_handle_looks_again(facts: Facts, bill: Any, printed: Any) -> str:
         story.count("executing") > 1,
         "The task was not run again. A new task would print a second bill.",
     )
+    expect(
+        printed is not None or bill.status() != "error",
+        "The handle still says what it read before the task ran again. It has to forget that.",
+    )
     expect(printed is not None, "`printed` is None: nobody has waited for the second run.")
     expect(isinstance(printed, str), "`printed` should be the text that the task returned.")
     facts.ended([bill])
