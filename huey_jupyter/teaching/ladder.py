@@ -19,10 +19,11 @@ from huey_jupyter.views.render import render
 
 TICK: Final = 0.02
 TELL_EVERY: Final = 2.0  # seconds; whoever listens to the text is not told more often
+AT_FIRST: Final = "Each try is drawn as it happens."
 MOST_RUNGS: Final = 16  # with more tries than that, all of a task's are on one line
 SHORTEST: Final = 0.5  # seconds that the axis shows at least
 LEAST: Final = 1.2  # percent of the axis: what is shorter is drawn so long
-ROOM: Final = {"pause": 6.0, "shape": 2.8}  # percent that a text needs
+ROOM: Final = {"pause": 9.0, "shape": 3.8}  # percent that a text needs
 CELLS: Final = 56  # characters of the axis in plain text
 
 
@@ -65,8 +66,8 @@ class Ladder:
         self.courses = {one.id: Course(_title(one)) for one in flat}
         self.lock = threading.RLock()
         self._cursor: int | None = None
-        self._told = ""
-        self._told_at = 0.0
+        self._told = AT_FIRST
+        self._told_at = time.monotonic()
 
     # -- for the reader -------------------------------------------------------------------------
 
@@ -141,11 +142,9 @@ class Ladder:
         }
 
     def _tell(self, says: str, going: bool) -> str:
-        """Return the sentence about it, a new one every two seconds at most; none before a try."""
+        """Return the sentence about it, a new one every two seconds at most."""
         now = time.monotonic()
-        if going and not any(one.tries for one in self.courses.values()):
-            return ""
-        if not self._told or not going or now - self._told_at >= TELL_EVERY:
+        if not going or now - self._told_at >= TELL_EVERY:
             self._told, self._told_at = says, now
         return self._told
 
