@@ -23,7 +23,8 @@ AT_FIRST: Final = "Each try is drawn as it happens."
 MOST_RUNGS: Final = 16  # with more tries than that, all of a task's are on one line
 SHORTEST: Final = 0.5  # seconds that the axis shows at least
 LEAST: Final = 1.2  # percent of the axis: what is shorter is drawn so long
-ROOM: Final = {"pause": 9.0, "shape": 3.8}  # percent that a text needs
+ROOM: Final = {"pause": 9.0, "shape": 3.8}  # percent that a text needs on a rung of its own
+TIGHT: Final = {"pause": 101.0, "shape": 1.9}  # and where many share a line
 CELLS: Final = 56  # characters of the axis in plain text
 
 
@@ -137,6 +138,7 @@ class Ladder:
             "counts": [f"{state.shape} {n} {_going(state)}" for state, n in counts.items()],
             "told": self._tell(sentence(courses, until), going),
             "tasks": list(_tasks(courses, begin, span, until)),
+            "few": _are_few(courses),
             "span": span,
             "table": list(_table(courses, begin)),
         }
@@ -188,7 +190,7 @@ def lines(courses: list[Course], until: float) -> Iterator[str]:
     begin, span = _axis(courses, until)
     going = any(one.end is None for one in courses)
     yield f"{'● going on' if going else '✓ over'}   {sentence(courses, until)}"
-    few = sum(len(one.tries) for one in courses) <= MOST_RUNGS
+    few = _are_few(courses)
     for course in courses:
         yield f"  {course.state.shape} {course.title}"
         if not few:
@@ -197,6 +199,11 @@ def lines(courses: list[Course], until: float) -> Iterator[str]:
         for one in course.tries:
             at = f"{one.start - begin:5.2f} s"
             yield f"      try {one.number}  {at}  {_strip([one], begin, span)}  {_says(one)}"
+
+
+def _are_few(courses: list[Course]) -> bool:
+    """Say whether each try has a rung of its own."""
+    return sum(len(one.tries) for one in courses) <= MOST_RUNGS
 
 
 def _strip(tries: list[Try], begin: float, span: float) -> str:
@@ -256,7 +263,7 @@ def _axis(courses: list[Course], until: float) -> tuple[float, float]:
 def _tasks(
     courses: list[Course], begin: float, span: float, until: float
 ) -> Iterator[dict[str, object]]:
-    few = sum(len(one.tries) for one in courses) <= MOST_RUNGS
+    few = _are_few(courses)
     for number, course in enumerate(courses):
         rungs = _rungs(course, begin, span, until) if few else [_all(course, begin, span, until)]
         yield {
@@ -264,7 +271,6 @@ def _tasks(
             "title": course.title,
             "how": _how(course),
             "tone": words.tone(course.state),
-            "few": few,
             "rungs": rungs,
         }
 
@@ -286,7 +292,7 @@ def _rungs(course: Course, begin: float, span: float, until: float) -> list[Rung
 
 
 def _all(course: Course, begin: float, span: float, until: float) -> Rung:
-    pieces = list(_pieces(course.tries, course.handed, begin, span, until))
+    pieces = list(_pieces(course.tries, course.handed, begin, span, until, TIGHT))
     if course.state is State.retry:
         place = sum(one.gap + one.width for one in pieces)
         pieces += _wait_on(course.tries[-1], place, begin, span, until)
@@ -295,7 +301,12 @@ def _all(course: Course, begin: float, span: float, until: float) -> Rung:
 
 
 def _pieces(
-    tries: list[Try], came: float | None, begin: float, span: float, until: float
+    tries: list[Try],
+    came: float | None,
+    begin: float,
+    span: float,
+    until: float,
+    room: dict[str, float] = ROOM,
 ) -> Iterator[Piece]:
     """Yield waits and runs from left to right; what two of them would cover, the first keeps."""
     place = 0.0
@@ -306,14 +317,14 @@ def _pieces(
             width = min(left, 100.0) - start
             if width > 0:
                 says = _short(one.start - came)
-                text = says if width >= ROOM["pause"] else ""
+                text = says if width >= room["pause"] else ""
                 title = f"{says} until try {one.number}"
                 yield Piece(f"wait {one.number}", start - place, width, "", text, title)
                 place = start + width
         left = min(max(left, place), 100 - LEAST)
         end = until if one.end is None else one.end
         width = min(max(100 * (end - begin) / span - left, LEAST), 100 - left)
-        text = one.state.shape if width >= ROOM["shape"] else ""
+        text = one.state.shape if width >= room["shape"] else ""
         title = f"try {one.number} {one.word}, {_short(end - one.start)}"
         tone = words.tone(one.state)
         yield Piece(f"try {one.number}", max(0.0, left - place), width, tone, text, title)
