@@ -82,7 +82,8 @@ class UnreadableMessage(HueyException):
 class CancelExecution(HueyException):
     """Raise in a hook or in a task to cancel it.
 
-    :param msg: why; shown to whoever reads the result.
+    :param msg: why; told in the event ``canceled``, on the task's card, and to whoever reads its
+        result.
     :param retry: False: never retried, whatever retries are left. True: retried at least once
         more. None: the task's own retry policy decides. A positional bool means ``retry``.
     """

@@ -502,6 +502,8 @@ class Executor:
             joins = self._joins(run.task.chord_config, _no_value(run.task.id, "WorkerLost()"))
             forget = composition.done_with(run.task.chord_config)
             endings = _endings(run.task, "lost")
+            story += self.huey.events.of("lost", run.task, error="its worker was stopped")
+            story += self._skip(run.task)
             host.finish(Batch(endings=endings, events=story, joins=joins, forget=forget))
             logger.warning("%s was interrupted and is not run again", run.task)
         else:

@@ -105,7 +105,7 @@ class Task(Generic[R]):
 
     @property
     def attempt(self) -> int:
-        """Which try this is, from 1."""
+        """Which try this is, from 1; those that `RetryTask` asked for do not count."""
         return max(1, self.default_retries - self.retries + 1)
 
     @property

@@ -31,7 +31,7 @@ ENGINE = """
     huey bin.* contrib.*
 """
 NOTEBOOK = """
-    beside states log pace fields teaching.lesson teaching.flow
+    beside states log pace fields teaching.lesson teaching.flow teaching.tries
     card
     group runs
     cards

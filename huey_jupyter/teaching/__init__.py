@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from huey_jupyter.teaching.checking import check, hint
     from huey_jupyter.teaching.labour import work
+    from huey_jupyter.teaching.ladder import Ladder
     from huey_jupyter.teaching.line import Line
     from huey_jupyter.teaching.machines import Machines
     from huey_jupyter.teaching.pipes import Pipes
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from huey_jupyter.teaching.week import Week
 
 __all__ = [
+    "Ladder",
     "Line",
     "Machines",
     "Pipes",
@@ -41,6 +43,7 @@ _HOMES: Final = {
     "hint": "checking",
     "redis_server": "server",
     "work": "labour",
+    "Ladder": "ladder",
     "Line": "line",
     "Machines": "machines",
     "Pipes": "pipes",

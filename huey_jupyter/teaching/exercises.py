@@ -18,6 +18,7 @@ NOTEBOOKS: Final = {
     "01": "first_task",
     "02": "growing_line",
     "03": "time",
+    "04": "failing",
     "05": "pipes",
     "08": "production",
     "09": "under_the_hood",

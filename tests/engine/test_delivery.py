@@ -88,6 +88,25 @@ def test_at_most_once_is_lost_when_its_worker_is_stopped(make_huey):
         result.get(blocking=True)
 
 
+def test_the_story_of_a_task_that_is_not_run_again_says_that_it_is_lost(make_huey):
+    huey = make_huey(delivery="at-most-once", events=True)
+    begun, go_on = threading.Event(), threading.Event()
+
+    @huey.task()
+    def hold():
+        begun.set()
+        while not go_on.wait(0.01):
+            pass
+
+    with huey.create_consumer() as consumer:
+        result = hold()
+        assert begun.wait(PATIENCE)
+        consumer.stop()
+
+    story = [event["kind"] for _, event in huey.events.read() if event["task"] == result.id]
+    assert story == ["enqueued", "executing", "interrupted", "lost"]
+
+
 def test_an_unknown_way_of_delivery_is_refused():
     with pytest.raises(ConfigurationError, match="at-least-once"):
         MemoryHuey(delivery="exactly-once")
