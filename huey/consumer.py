@@ -9,7 +9,6 @@ import math
 import os
 import random
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -26,7 +25,6 @@ from huey.drivers.base import Driver
 from huey.drivers.caller import Caller
 from huey.drivers.keeper import Timekeeper
 from huey.drivers.loop import Outage, repeat
-from huey.drivers.noted import Noted
 from huey.drivers.window import AGAIN, Window
 from huey.exceptions import ConfigurationError, StorageError, TaskTimeout
 from huey.executor import MOST_DELIVERIES, Tried, one_line
@@ -35,6 +33,7 @@ from huey.tasks import Run
 
 if TYPE_CHECKING:
     from huey.api import Huey
+    from huey.drivers.noted import Noted
 
 logger = logging.getLogger("huey.consumer")
 
@@ -231,7 +230,7 @@ class Worker:
 
     def register(self) -> None:
         """Say in the storage that this worker has come online."""
-        facts = {"name": self.name, "host": socket.gethostname(), "pid": os.getpid()}
+        facts = {"name": self.name, "host": _host(), "pid": os.getpid()}
         self.huey.storage.register(self.slot, {**facts, "started": time.time()})
 
     def unregister(self) -> None:
@@ -253,6 +252,14 @@ class Worker:
         with self._lock:  # there is one of them at most
             claim, self._claim, self._following = self._claim or self._following, None, None
         return claim
+
+
+def _host() -> str:
+    if hasattr(os, "uname"):
+        return os.uname().nodename
+    import socket  # which takes its time, so not for its name alone
+
+    return socket.gethostname()
 
 
 def _nothing() -> None:
@@ -499,6 +506,8 @@ class Consumer:
         :param renew: called when SIGHUP has ended the workers, to start anew in another way.
         :returns: the exit code for the process.
         """
+        from huey.drivers.noted import Noted  # and sockets, which a consumer elsewhere does without
+
         with Noted(_signals()) as self._noted:
             if renew is not None:
                 _hear_hang_ups()

@@ -30,8 +30,9 @@ from huey.storage.base import (
     Tell,
     Waiter,
 )
+from huey.storage.doorbell import Doorbell
 from huey.storage.liveness import Liveness
-from huey.storage.wake import BellWaiter, Doorbell, Lookout
+from huey.storage.wake import BellWaiter, Lookout
 from huey.utils import is_filename, to_timestamp
 
 EVENTS_KEPT = 10_000  # of all who share a file,
