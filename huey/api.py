@@ -283,6 +283,8 @@ class Huey:
             wrapper = TaskWrapper(self, func, retries, retry_delay, context, name, **settings)
             wrapper.task_class.periodic = True
             self.registry.register_periodic(wrapper.task_class, validate_datetime)
+            if self.consumers:
+                self.storage.wake_schedule()
             return wrapper
 
         return decorate

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("huey.consumer")
 
 CLAIM_TIMEOUT = 10.0  # seconds that a worker waits for a message before it looks around
+CALM = 5.0  # seconds between two looks whether a clock was set, where nothing else can come unseen
 MOVE_AT_ONCE = 1000  # due messages moved to the queue in one step
 FINISH_PATIENCE = 60.0  # seconds that a result is kept while the storage cannot be written
 PAUSE = 0.05  # seconds between two looks whether a pause is over
@@ -275,7 +276,8 @@ class Scheduler:
     """Makes scheduled tasks due, enqueues periodic ones, and finds dead workers.
 
     :param huey: whose schedule.
-    :param interval: seconds between two turns at most.
+    :param interval: seconds between two turns at most, for what others do without a word: they
+        schedule something, or die. Where there are no others it may be longer.
     :param periodic: whether to enqueue periodic tasks.
     """
 
@@ -333,10 +335,13 @@ class Scheduler:
                 self.huey.enqueue_every(name, moment)
 
     def _pause(self) -> float:
-        now = time.time()
+        now, storage = time.time(), self.huey.storage
         periods = list(self.huey.registry.every.values())
-        pauses = [self.interval, *(period.next(now) - now for period in periods)]
-        due = self.huey.storage.next_due()
+        longest = max(CALM, self.interval) if storage.belongs_to_process else self.interval
+        pauses = [longest, *(period.next(now) - now for period in periods)]
+        if self.periodic and self.huey.registry.periodic:
+            pauses.append(60 - now % 60)
+        due = storage.next_due()
         if due is not None:
             pauses.append(due - time.time())
         return max(0.0, min(pauses))

@@ -31,7 +31,8 @@ class Options:
 
     :param workers: how many tasks at once.
     :param worker_type: ``thread``, ``process``, ``greenlet`` or ``asyncio``.
-    :param scheduler_interval: seconds between two looks at the schedule at most.
+    :param scheduler_interval: seconds between two looks at the schedule at most, where others
+        than this process may have changed it.
     :param periodic: whether to enqueue periodic tasks.
     :param initial_delay: seconds between two looks at the queue at first, on storages that
         cannot wake an idle worker; None for the storage's own.

@@ -174,6 +174,10 @@ class BaseStorage:
     orders_by_priority = True
     """Whether messages of higher priority come first; if not, the first in is the first out."""
 
+    belongs_to_process = False
+    """Whether nobody outside this process can change anything or hold a claim. Then whatever
+    changes the schedule ends `wait_schedule`, and no worker can die and leave something behind."""
+
     _polling = (0.01, 1.5, 0.25)  # first pause, factor, longest pause
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:

@@ -63,6 +63,7 @@ class MemoryStorage(BatchStorage):
     """
 
     keeps_objects = True
+    belongs_to_process = True
 
     def __init__(self, name: str = "huey", **storage_kwargs: Any) -> None:
         super().__init__(name, **storage_kwargs)
