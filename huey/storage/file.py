@@ -124,7 +124,7 @@ class FileStorage(BatchStorage):
 
     # -- messages that wait -------------------------------------------------------------------
 
-    def waiting(self) -> Iterator[Seen]:
+    def waiting(self, text: bytes = b"") -> Iterator[Seen]:
         for listing in (self._schedule, self._queue):
             with self._turn():
                 found = listing.all()
