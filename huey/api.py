@@ -36,9 +36,7 @@ from huey.storage import (
     Batch,
     BlackHoleStorage,
     Claim,
-    FileStorage,
     MemoryStorage,
-    SqliteStorage,
 )
 from huey.storage.base import CHORD, CHORD_DONE, LIMIT, LOCK, NOTHING
 from huey.tasks import Expires, PeriodicTask, Task, TaskWrapper
@@ -285,6 +283,8 @@ class Huey:
             wrapper = TaskWrapper(self, func, retries, retry_delay, context, name, **settings)
             wrapper.task_class.periodic = True
             self.registry.register_periodic(wrapper.task_class, validate_datetime)
+            if self.consumers:
+                self.storage.wake_schedule()
             return wrapper
 
         return decorate
@@ -885,6 +885,21 @@ class MemoryHuey(Huey):
     storage_class = MemoryStorage
 
 
+class _Later:
+    """A storage class that is imported when it is asked for, and with it what it needs."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, huey: Huey | None, owner: type[Huey]) -> type[BaseStorage]:
+        found: type[BaseStorage] = getattr(storages, self._name)
+        return found
+
+
+def _later(name: str) -> Any:
+    return _Later(name)
+
+
 class SqliteHuey(Huey):
     """A Huey whose queue is a Sqlite file.
 
@@ -893,7 +908,7 @@ class SqliteHuey(Huey):
     Further keyword arguments are those of `SqliteStorage`.
     """
 
-    storage_class = SqliteStorage
+    storage_class = _later("SqliteStorage")
 
     def __init__(self, name: str = "huey", *args: Any, **kwargs: Any) -> None:
         if is_filename(name) and "filename" not in kwargs:
@@ -909,7 +924,7 @@ class FileHuey(Huey):
     Further keyword arguments are those of `FileStorage`.
     """
 
-    storage_class = FileStorage
+    storage_class = _later("FileStorage")
 
     def __init__(self, name: str = "huey", *args: Any, **kwargs: Any) -> None:
         if is_path(name) and "path" not in kwargs:
@@ -921,21 +936,6 @@ class BlackHoleHuey(Huey):
     """A Huey that swallows every task and runs none, for tests."""
 
     storage_class = BlackHoleStorage
-
-
-class _Later:
-    """A storage class that is imported when it is asked for, and its client library with it."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __get__(self, huey: Huey | None, owner: type[Huey]) -> type[BaseStorage]:
-        found: type[BaseStorage] = getattr(storages, self._name)
-        return found
-
-
-def _later(name: str) -> Any:
-    return _Later(name)
 
 
 class RedisHuey(Huey):

@@ -9,7 +9,6 @@ import math
 import os
 import random
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -26,7 +25,6 @@ from huey.drivers.base import Driver
 from huey.drivers.caller import Caller
 from huey.drivers.keeper import Timekeeper
 from huey.drivers.loop import Outage, repeat
-from huey.drivers.noted import Noted
 from huey.drivers.window import AGAIN, Window
 from huey.exceptions import ConfigurationError, StorageError, TaskTimeout
 from huey.executor import MOST_DELIVERIES, Tried, one_line
@@ -35,10 +33,12 @@ from huey.tasks import Run
 
 if TYPE_CHECKING:
     from huey.api import Huey
+    from huey.drivers.noted import Noted
 
 logger = logging.getLogger("huey.consumer")
 
 CLAIM_TIMEOUT = 10.0  # seconds that a worker waits for a message before it looks around
+CALM = 5.0  # seconds between two looks whether a clock was set, where nothing else can come unseen
 MOVE_AT_ONCE = 1000  # due messages moved to the queue in one step
 FINISH_PATIENCE = 60.0  # seconds that a result is kept while the storage cannot be written
 PAUSE = 0.05  # seconds between two looks whether a pause is over
@@ -231,7 +231,7 @@ class Worker:
 
     def register(self) -> None:
         """Say in the storage that this worker has come online."""
-        facts = {"name": self.name, "host": socket.gethostname(), "pid": os.getpid()}
+        facts = {"name": self.name, "host": _host(), "pid": os.getpid()}
         self.huey.storage.register(self.slot, {**facts, "started": time.time()})
 
     def unregister(self) -> None:
@@ -255,6 +255,14 @@ class Worker:
         return claim
 
 
+def _host() -> str:
+    if hasattr(os, "uname"):
+        return os.uname().nodename
+    import socket  # which takes its time, so not for its name alone
+
+    return socket.gethostname()
+
+
 def _nothing() -> None:
     """Do nothing."""
 
@@ -268,7 +276,8 @@ class Scheduler:
     """Makes scheduled tasks due, enqueues periodic ones, and finds dead workers.
 
     :param huey: whose schedule.
-    :param interval: seconds between two turns at most.
+    :param interval: seconds between two turns at most, for what others do without a word: they
+        schedule something, or die. Where there are no others it may be longer.
     :param periodic: whether to enqueue periodic tasks.
     """
 
@@ -326,10 +335,13 @@ class Scheduler:
                 self.huey.enqueue_every(name, moment)
 
     def _pause(self) -> float:
-        now = time.time()
+        now, storage = time.time(), self.huey.storage
         periods = list(self.huey.registry.every.values())
-        pauses = [self.interval, *(period.next(now) - now for period in periods)]
-        due = self.huey.storage.next_due()
+        longest = max(CALM, self.interval) if storage.belongs_to_process else self.interval
+        pauses = [longest, *(period.next(now) - now for period in periods)]
+        if self.periodic and self.huey.registry.periodic:
+            pauses.append(60 - now % 60)
+        due = storage.next_due()
         if due is not None:
             pauses.append(due - time.time())
         return max(0.0, min(pauses))
@@ -499,6 +511,8 @@ class Consumer:
         :param renew: called when SIGHUP has ended the workers, to start anew in another way.
         :returns: the exit code for the process.
         """
+        from huey.drivers.noted import Noted  # and sockets, which a consumer elsewhere does without
+
         with Noted(_signals()) as self._noted:
             if renew is not None:
                 _hear_hang_ups()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from huey.constants import WORKER_THREAD, WORKER_TYPES
 from huey.exceptions import ConfigurationError
 from huey.logs import JSONFormatter
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from argparse import _ArgumentGroup as _Group
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 SIMPLE_FORMAT = "%(asctime)s %(message)s"
@@ -28,7 +31,8 @@ class Options:
 
     :param workers: how many tasks at once.
     :param worker_type: ``thread``, ``process``, ``greenlet`` or ``asyncio``.
-    :param scheduler_interval: seconds between two looks at the schedule at most.
+    :param scheduler_interval: seconds between two looks at the schedule at most, where others
+        than this process may have changed it.
     :param periodic: whether to enqueue periodic tasks.
     :param initial_delay: seconds between two looks at the queue at first, on storages that
         cannot wake an idle worker; None for the storage's own.
@@ -93,8 +97,10 @@ def _above_0(name: str, value: float | None) -> None:
         raise ConfigurationError(f"{name} is a number above 0, not {value!r}")
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> ArgumentParser:
     """Return the parser of the command line."""
+    import argparse  # which takes its time, and only a command line needs it
+
     parser = argparse.ArgumentParser(
         prog="huey_consumer",
         description="Run the tasks of a Huey: some workers and a scheduler, until SIGINT "
@@ -113,9 +119,6 @@ def make_parser() -> argparse.ArgumentParser:
     _add_scheduler(parser.add_argument_group("scheduler"))
     _add_stopping(parser.add_argument_group("locks and stopping"))
     return parser
-
-
-_Group = argparse._ArgumentGroup
 
 
 def add_logging(group: _Group) -> None:
@@ -219,7 +222,9 @@ def _add_stopping(group: _Group) -> None:
 def _interval(text: str) -> float:
     seconds = float(text)
     if not 1 <= seconds <= 60:
-        raise argparse.ArgumentTypeError(f"{text} is not between 1 and 60")
+        from argparse import ArgumentTypeError
+
+        raise ArgumentTypeError(f"{text} is not between 1 and 60")
     return seconds
 
 
@@ -227,7 +232,7 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def consumer_options(options: argparse.Namespace) -> dict[str, Any]:
+def consumer_options(options: Namespace) -> dict[str, Any]:
     """Return what the command line says as keyword arguments of `Huey.create_consumer`."""
     return {
         "workers": options.workers,
@@ -249,7 +254,7 @@ def consumer_options(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def set_up_logging(options: argparse.Namespace) -> None:
+def set_up_logging(options: Namespace) -> None:
     """Send the log where the command line says."""
     level = logging.INFO
     if options.verbose:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Set
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from huey.constants import EmptyData
@@ -11,9 +13,12 @@ from huey.registry import Message
 from huey.results import Error
 from huey.storage.base import Seen
 from huey.tasks import Task
+from huey.utils import made_at
 
 if TYPE_CHECKING:
     from huey.api import Huey
+
+_SINGLY = 10  # tasks that are looked for one by one; of more, in all messages together
 
 _STATUS = {
     "none": "complete",
@@ -124,9 +129,16 @@ class Inspection:
     def waiting(self, task_ids: Set[str]) -> Iterator[tuple[Seen, Task[Any]]]:
         """Yield the messages that wait and carry tasks with these ids, or tasks before such."""
         may_carry = self._sieve(task_ids)
-        for seen in self.huey.storage.waiting():
+        for seen in chain(self._about(task_ids), self.huey.storage.waiting(self._text(task_ids))):
             if may_carry(seen.data):
                 yield from ((seen, task) for task in self._search(task_ids, seen.data))
+
+    def _about(self, task_ids: Set[str]) -> Iterator[Seen]:
+        """Yield messages of tasks made about when a few tasks were: among a million soon theirs."""
+        for task_id in task_ids if len(task_ids) <= _SINGLY else ():
+            made = made_at(task_id.encode())
+            if made is not None:
+                yield from self.huey.storage.waiting_about(partial(_is_earlier, made))
 
     def _search(self, task_ids: Set[str], data: Any) -> Iterator[Task[Any]]:
         """Yield the task in a message if it has one of the ids, or is followed by one that has."""
@@ -136,16 +148,30 @@ class Inspection:
 
     def _sieve(self, task_ids: Set[str]) -> Callable[[Any], bool]:
         """Return what tells most of the other messages without reading them."""
-        if self.huey.serializer.shows_text and len(task_ids) == 1:
-            (needle,) = (task_id.encode() for task_id in task_ids)
+        needle = self._text(task_ids)
+        if needle:
             return lambda data: needle in data
         return lambda data: type(data) is not Message or any(one in task_ids for one in _ids(data))
+
+    def _text(self, task_ids: Set[str]) -> bytes:
+        """Return what stands in each message that carries such a task; nothing if unknown."""
+        if len(task_ids) != 1 or not self.huey.serializer.shows_text:
+            return b""
+        return next(iter(task_ids)).encode()
 
 
 def _ids(message: Message | None) -> Iterator[str]:
     while message is not None:
         yield message.id
         message = message.on_complete
+
+
+def _is_earlier(made: bytes, data: Any) -> bool:
+    """Say whether the task in a message was made before; if it does not show that, say no."""
+    if type(data) is Message:
+        data = data.id.encode()
+    known = made_at(data) if isinstance(data, bytes) else None
+    return known is not None and known < made
 
 
 def _unknown(task_id: str) -> TaskInfo:

@@ -18,7 +18,7 @@ ENGINE = """
     constants exceptions signals hooks crontab every alone
     utils serializer lifecycle coroutines
     registry tasks awaiting results composition storage.base
-    storage.wake storage.liveness storage.server storage.members
+    storage.wake storage.doorbell storage.liveness storage.server storage.members
     storage.heap storage.memory storage.blackhole storage.statements
     storage.names storage.journal storage.records storage.listing
     storage.sqlite storage.redis storage.file
@@ -65,6 +65,7 @@ KERNEL = {"IPython", "ipykernel"}
 NOT_AT_THE_DOOR = {
     *("IPython", "ipywidgets", "redis", "gevent"),
     *("asyncio", "multiprocessing", "ssl", "resource", "pwd"),
+    *("socket", "sqlite3", "hashlib", "argparse"),
 }
 
 ROOT = Path(__file__).parent.parent

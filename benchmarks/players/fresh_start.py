@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -38,7 +39,9 @@ def imports(module: str) -> Act:
 
 
 def _start(command: list[str]) -> Figures:
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    compiled = {**os.environ}
+    compiled.pop("PYTHONDONTWRITEBYTECODE", None)
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=compiled)
     figures: Figures = json.loads(done.stdout)
     return figures
 

@@ -4,17 +4,17 @@ from typing import TYPE_CHECKING, Any
 
 from huey.storage.base import Aside, BaseStorage, Batch, Claim, Found, Join
 from huey.storage.blackhole import BlackHoleStorage
-from huey.storage.file import FileStorage
 from huey.storage.memory import MemoryStorage
-from huey.storage.sqlite import SqliteStorage
 
 if TYPE_CHECKING:
+    from huey.storage.file import FileStorage
     from huey.storage.redis import (
         PriorityRedisExpireStorage,
         PriorityRedisStorage,
         RedisExpireStorage,
         RedisStorage,
     )
+    from huey.storage.sqlite import SqliteStorage
 
 __all__ = [
     "Aside",
@@ -35,7 +35,15 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the storages on Redis when they are asked for, and redis-py with them."""
+    """Import a storage when it is asked for, and with it sqlite3, OpenSSL or redis-py."""
+    if name == "SqliteStorage":
+        from huey.storage import sqlite
+
+        return sqlite.SqliteStorage
+    if name == "FileStorage":
+        from huey.storage import file
+
+        return file.FileStorage
     if name.endswith(("RedisStorage", "RedisExpireStorage")):
         from huey.storage import redis
 

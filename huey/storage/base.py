@@ -23,6 +23,12 @@ CHORD_DONE: Final = "chorded:"  # and which chords are complete
 
 _REMEMBERED: Final = 100  # numbers of a counter, by a storage that has only values
 
+Earlier = Callable[[Any], bool]
+"""Says of a message whether it came before the one that is looked for."""
+
+Look = Callable[[int], tuple[int, Any] | None]
+"""Returns the first message at a place or behind, and its place; None if there is none."""
+
 Item = tuple[Any, float | None]
 """Data for the queue and its priority."""
 
@@ -174,6 +180,10 @@ class BaseStorage:
     orders_by_priority = True
     """Whether messages of higher priority come first; if not, the first in is the first out."""
 
+    belongs_to_process = False
+    """Whether nobody outside this process can change anything or hold a claim. Then whatever
+    changes the schedule ends `wait_schedule`, and no worker can die and leave something behind."""
+
     _polling = (0.01, 1.5, 0.25)  # first pause, factor, longest pause
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -300,8 +310,10 @@ class BaseStorage:
 
     # -- messages that wait -------------------------------------------------------------------
 
-    def waiting(self) -> Iterator[Seen]:
+    def waiting(self, text: bytes = b"") -> Iterator[Seen]:
         """Yield the messages on the schedule, then those on the queue, in any order.
+
+        :param text: what they contain; a storage may leave out those that do not.
 
         They are read piece by piece while others go on. A message that moves from the schedule to
         the queue meanwhile is not missed but may come twice; one that a worker claims or gives
@@ -309,6 +321,15 @@ class BaseStorage:
         """
         yield from (Seen(data, True) for data in self.scheduled_items())
         yield from (Seen(data, False) for data in self.enqueued_items())
+
+    def waiting_about(self, is_earlier: Earlier) -> Iterator[Seen]:
+        """Yield messages that wait where ``is_earlier`` ends to be true, in order of arrival.
+
+        They are found by halving, so soon among any number. What is out of that order, as a task
+        that is tried again, may be missed, and so may all, as in the body here: then look through
+        all of them.
+        """
+        return iter(())
 
     def withdraw(self, data: Any, batch: Batch = NOTHING, place: Any = None) -> bool:
         """Remove a message that waits on the queue or the schedule, and write a batch, in one step.
@@ -655,6 +676,26 @@ class BaseStorage:
                 return None
             time.sleep(min(pause, left))
             pause = min(pause * backoff, longest)
+
+
+FEW: Final = 25  # messages that are looked through rather than halved again
+
+
+def halve(first: int, last: int, look: Look, is_earlier: Earlier) -> int:
+    """Return a place with at most `FEW` between it and where ``is_earlier`` ends to be true.
+
+    :param first: the first place.
+    :param last: the last one.
+    :param look: returns the first message at a place or behind, and its place; None if none is.
+    """
+    while last - first > FEW:
+        middle = (first + last) // 2
+        found = look(middle)
+        if found is not None and found[0] <= last and is_earlier(found[1]):
+            first = found[0]
+        else:
+            last = middle
+    return first
 
 
 class BatchStorage(BaseStorage):

@@ -26,11 +26,12 @@ from huey.storage.base import (
     Tell,
     Waiter,
 )
+from huey.storage.doorbell import Doorbell
 from huey.storage.journal import Change, Journal
 from huey.storage.listing import Listing
 from huey.storage.liveness import Liveness
 from huey.storage.records import Records
-from huey.storage.wake import BellWaiter, Doorbell, Lookout
+from huey.storage.wake import BellWaiter, Lookout
 from huey.utils import UTC
 
 EVENTS_KEPT = 10_000
@@ -123,7 +124,7 @@ class FileStorage(BatchStorage):
 
     # -- messages that wait -------------------------------------------------------------------
 
-    def waiting(self) -> Iterator[Seen]:
+    def waiting(self, text: bytes = b"") -> Iterator[Seen]:
         for listing in (self._schedule, self._queue):
             with self._turn():
                 found = listing.all()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
+
+from huey.storage.base import FEW, halve
 
 T = TypeVar("T")
 
@@ -12,7 +14,7 @@ T = TypeVar("T")
 class Heap(Generic[T]):
     """Items by rank, and those of one rank by number.
 
-    All but `items` and `in_order` takes no longer for many items than the logarithm of how many
+    All but `items` and `in_order` take no longer for many items than the logarithm of how many
     there are.
     """
 
@@ -57,6 +59,22 @@ class Heap(Generic[T]):
     def items(self) -> Iterator[tuple[int, T]]:
         """Return the items with their numbers, in any order, as they are now."""
         return iter(list(self._items.items()))
+
+    def about(self, is_earlier: Callable[[T], bool]) -> list[tuple[int, T]]:
+        """Return items with their numbers, some of those by which ``is_earlier`` ends to be true.
+
+        By number, and by halving. Those that are out of order are missed.
+        """
+        if not self._items:
+            return []
+        first, last = next(iter(self._items)), next(reversed(self._items))
+        number = halve(first, last, self._look, is_earlier)
+        near = range(number - FEW, number + 2 * FEW)
+        return [(n, self._items[n]) for n in near if n in self._items]
+
+    def _look(self, number: int) -> tuple[int, T] | None:
+        near = range(number, number + FEW)
+        return next(((n, self._items[n]) for n in near if n in self._items), None)
 
     def in_order(self) -> list[T]:
         """Return the items, the first one first."""

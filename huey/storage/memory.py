@@ -18,6 +18,7 @@ from huey.storage.base import (
     Batch,
     BatchStorage,
     Claim,
+    Earlier,
     Found,
     Join,
     Seen,
@@ -63,11 +64,13 @@ class MemoryStorage(BatchStorage):
     """
 
     keeps_objects = True
+    belongs_to_process = True
 
     def __init__(self, name: str = "huey", **storage_kwargs: Any) -> None:
         super().__init__(name, **storage_kwargs)
         self._lock = _Lock()
-        self._order = itertools.count()
+        self._order = itertools.count()  # of arrival on the queue,
+        self._order_scheduled = itertools.count()  # on the schedule: without gaps, see Heap.about
         self._queue: Heap[Any] = Heap()  # by minus the priority
         self._claimed: dict[tuple[str, int], _Queued] = {}  # by slot and token
         self._schedule: Heap[_Scheduled] = Heap()  # by time
@@ -107,13 +110,21 @@ class MemoryStorage(BatchStorage):
 
     # -- messages that wait -------------------------------------------------------------------
 
-    def waiting(self) -> Iterator[Seen]:
+    def waiting(self, text: bytes = b"") -> Iterator[Seen]:
         with self._lock:
             scheduled = self._schedule.items()
         yield from (Seen(data, True, number) for number, (data, _) in scheduled)
         with self._lock:
             queued = self._queue.items()
         yield from (Seen(data, False, number) for number, data in queued)
+
+    def waiting_about(self, is_earlier: Earlier) -> Iterator[Seen]:
+        with self._lock:
+            queued = self._queue.about(is_earlier)
+        yield from (Seen(data, False, number) for number, data in queued)
+        with self._lock:
+            scheduled = self._schedule.about(lambda one: is_earlier(one[0]))
+        yield from (Seen(data, True, number) for number, (data, _) in scheduled)
 
     def withdraw(self, data: Any, batch: Batch = NOTHING, place: Any = None) -> bool:
         with self._lock:
@@ -461,7 +472,7 @@ class MemoryStorage(BatchStorage):
             self._push(data, priority)
         for data, timestamp, priority in batch.schedule:
             when = to_timestamp(timestamp)
-            self._schedule.push(when, next(self._order), (data, priority))
+            self._schedule.push(when, next(self._order_scheduled), (data, priority))
         self._aside.extend(batch.aside)
         for join in batch.joins:
             self._join(join)

@@ -18,15 +18,18 @@ from typing import Any, Final, NamedTuple
 from huey.constants import EmptyData
 from huey.exceptions import ConfigurationError, StorageError
 from huey.storage.base import (
+    FEW,
     NOTHING,
     Aside,
     Batch,
     BatchStorage,
     Claim,
+    Earlier,
     Found,
     Seen,
     Tell,
     Waiter,
+    halve,
 )
 from huey.storage.members import Members
 from huey.storage.server import LOST, Listener, Server, is_outage, pack, to_bytes, to_text
@@ -38,6 +41,7 @@ ENDINGS_KEPT = 100_000
 
 _LARGEST_WRITE = 100_000  # messages in one step
 _PAGE = 1000  # messages in one answer
+_PRIORITIES = 10  # among whose messages one is looked for by halving
 _TAKEN_AT_ONCE = 500  # results taken in one step, during which the server does nothing else
 _TAKEN_BYTES = 1_000_000  # of results taken in one step: it holds them several times
 _IDLE = ""  # the key that idle workers wait for when they poll
@@ -179,11 +183,18 @@ class RedisStorage(BatchStorage):
 
     # -- messages that wait -------------------------------------------------------------------
 
-    def waiting(self) -> Iterator[Seen]:
-        for member in self._scan(self._keys["schedule"]):
+    def waiting(self, text: bytes = b"") -> Iterator[Seen]:
+        for member in self._scan(self._keys["schedule"], text):
             yield Seen(member, True)
         for place, data in self._scan_queue():
             yield Seen(data, False, place)
+
+    def waiting_about(self, is_earlier: Earlier) -> Iterator[Seen]:
+        """Yield messages of the queue alone: the schedule is a set without an order of arrival."""
+        for first, last in self._stretches():
+            here = halve(first, last, self._look_at, is_earlier)
+            near = self._range(max(first, here - FEW), min(last, here + 2 * FEW))
+            yield from (Seen(data, False, place) for place, data in near)
 
     def withdraw(self, data: Any, batch: Batch = NOTHING, place: Any = None) -> bool:
         self._open()
@@ -517,11 +528,15 @@ class RedisStorage(BatchStorage):
 
     # -- messages that wait: how they are read ------------------------------------------------
 
-    def _scan(self, key: bytes) -> Iterator[bytes]:
-        """Yield the members of a sorted set; those that are there all the time are not missed."""
+    def _scan(self, key: bytes, text: bytes = b"") -> Iterator[bytes]:
+        """Yield the members of a sorted set that contain a text.
+
+        Those that are there all the time are not missed.
+        """
+        like = (b"MATCH", b"*%b*" % _escaped(text)) if text else ()
         cursor = b"0"
         while True:  # until the cursor is back where it began
-            scan = (b"ZSCAN", key, cursor, b"COUNT", b"%d" % _PAGE)
+            scan = (b"ZSCAN", key, cursor, *like, b"COUNT", b"%d" % _PAGE)
             cursor, found = self._open().ask(*scan)
             yield from (_flat(found)[::2] if found else ())
             if cursor == b"0":
@@ -538,6 +553,21 @@ class RedisStorage(BatchStorage):
         ):
             yield from ((b"%d" % (first + n), data) for n, data in enumerate(page))
             first += _PAGE
+
+    def _stretches(self) -> Iterator[tuple[int, int]]:
+        """Yield the first and last place of messages in order of arrival, see `_range`."""
+        count = self.queue_size()
+        if count:
+            yield 0, count - 1
+
+    def _look_at(self, number: int) -> tuple[int, bytes] | None:
+        return next(((number, data) for _, data in self._range(number, number)), None)
+
+    def _range(self, first: int, last: int) -> Iterator[tuple[bytes, bytes]]:
+        """Yield messages as `_scan_queue` does; they are numbered from the oldest, which is 0."""
+        here = (b"LRANGE", self._keys["queue"], b"%d" % (-1 - last), b"%d" % (-1 - first))
+        from_head = max(0, self.queue_size() - 1 - last)
+        return ((b"%d" % (from_head + n), data) for n, data in enumerate(self._open().ask(*here)))
 
     # -- claims -------------------------------------------------------------------------------
 
@@ -816,6 +846,22 @@ class _Prioritized(RedisStorage):
     def _scan_queue(self) -> Iterator[tuple[bytes, bytes]]:
         return ((member, member[8:]) for member in self._scan(self._keys["queue"]))
 
+    def _stretches(self) -> Iterator[tuple[int, int]]:
+        """Yield the first and last place of messages of one priority, for some priorities."""
+        queue, first = self._keys["queue"], 0
+        for _ in range(_PRIORITIES):
+            found = self._open().ask(b"ZRANGE", queue, b"%d" % first, b"%d" % first, b"WITHSCORES")
+            if not found:
+                return
+            score = _flat(found)[1]
+            count = int(self._open().ask(b"ZCOUNT", queue, score, score))
+            yield first, first + count - 1
+            first += count
+
+    def _range(self, first: int, last: int) -> Iterator[tuple[bytes, bytes]]:
+        found = self._open().ask(b"ZRANGE", self._keys["queue"], b"%d" % first, b"%d" % last)
+        return ((member, member[8:]) for member in found)
+
     def _claim_now(self, worker: bytes) -> Claim | None:
         inflight = self._members.inflight(worker)
         keys = [self._keys["queue"], inflight, self._keys["wake"], self._keys["deliveries"]]
@@ -902,7 +948,7 @@ class _Expiring(RedisStorage):
 
     def _stored(self) -> Iterator[bytes]:
         """Yield the keys of all results, each once."""
-        pattern = b"%b*" % re.sub(rb"([*?\[\]\\])", rb"\\\1", self._own_key(""))
+        pattern = b"%b*" % _escaped(self._own_key(""))
         seen: set[bytes] = set()
         cursor = b"0"
         while True:
@@ -985,6 +1031,11 @@ def _arguments(batch: Batch) -> Iterator[bytes]:
     yield b"%d" % len(batch.forget)
     yield b"%d" % len(batch.events)
     yield from map(_data, batch.events)
+
+
+def _escaped(text: bytes) -> bytes:
+    """Return the pattern that a text alone is like."""
+    return re.sub(rb"([*?\[\]\\])", rb"\\\1", text)
 
 
 def _data(data: Any) -> Any:

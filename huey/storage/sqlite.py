@@ -19,19 +19,23 @@ from huey.constants import EmptyData
 from huey.exceptions import ConfigurationError, StorageError
 from huey.storage import statements
 from huey.storage.base import (
+    FEW,
     NOTHING,
     Aside,
     Batch,
     BatchStorage,
     Claim,
+    Earlier,
     Found,
     Join,
     Seen,
     Tell,
     Waiter,
+    halve,
 )
+from huey.storage.doorbell import Doorbell
 from huey.storage.liveness import Liveness
-from huey.storage.wake import BellWaiter, Doorbell, Lookout
+from huey.storage.wake import BellWaiter, Lookout
 from huey.utils import is_filename, to_timestamp
 
 EVENTS_KEPT = 10_000  # of all who share a file,
@@ -152,14 +156,23 @@ class SqliteStorage(BatchStorage):
 
     # -- messages that wait -------------------------------------------------------------------
 
-    def waiting(self) -> Iterator[Seen]:
+    def waiting(self, text: bytes = b"") -> Iterator[Seen]:
         for table in ("schedule", "task"):
             last = 0
-            page = {"queue": self.name, "last": last}
-            while rows := self._execute(statements.PAGE[table], page):
+            while rows := self._page(table, last, 1000, text):
                 for last, data in rows:
                     yield Seen(data, table == "schedule", (table, last))
-                page["last"] = last
+
+    def waiting_about(self, is_earlier: Earlier) -> Iterator[Seen]:
+        for table in ("task", "schedule"):
+            ((first, last),) = self._execute(statements.ENDS[table])
+
+            def look(row: int, table: str = table) -> tuple[int, Any] | None:
+                return next(iter(self._page(table, row - 1, 1)), None)
+
+            row = halve(first, last, look, is_earlier)
+            for number, data in self._page(table, row - FEW, 3 * FEW):
+                yield Seen(data, table == "schedule", (table, number))
 
     def withdraw(self, data: Any, batch: Batch = NOTHING, place: Any = None) -> bool:
         found = self._in_one_step(partial(self._take_out, data, batch, place))
@@ -570,6 +583,11 @@ class SqliteStorage(BatchStorage):
 
     def _is_alive(self, owner: str) -> bool:
         return self._liveness.alive(owner.partition("/")[0])
+
+    def _page(self, table: str, after: int, limit: int, text: bytes = b"") -> list[tuple[int, Any]]:
+        """Return messages that wait, the first ones behind a row, with their rows."""
+        page = {"queue": self.name, "last": after, "limit": limit, "text": text}
+        return self._execute(statements.PAGE[table], page)
 
     # -- within the connection ----------------------------------------------------------------
 

@@ -121,16 +121,29 @@ SELECT data FROM task WHERE queue = ? AND claimed_by IS NULL
 ORDER BY priority DESC, id LIMIT ?
 """
 
-# Messages that wait, a thousand at a time, in the order of their row numbers. An index would have
-# to be sorted for that, anew each time.
+# Messages that wait and contain a text, some at a time, in the order of their row numbers. An index
+# would have to be sorted for that, anew each time.
 PAGE: Final = {
     "schedule": """
-SELECT id, data FROM schedule NOT INDEXED WHERE queue = :queue AND id > :last
-ORDER BY id LIMIT 1000
+SELECT id, data FROM schedule NOT INDEXED
+WHERE queue = :queue AND id > :last AND (:text = x'' OR instr(data, :text))
+ORDER BY id LIMIT :limit
 """,
     "task": """
-SELECT id, data FROM task NOT INDEXED WHERE queue = :queue AND claimed_by IS NULL AND id > :last
-ORDER BY id LIMIT 1000
+SELECT id, data FROM task NOT INDEXED
+WHERE queue = :queue AND claimed_by IS NULL AND id > :last
+    AND (:text = x'' OR instr(data, :text))
+ORDER BY id LIMIT :limit
+""",
+}
+
+# Each in a SELECT of its own, as for the two in one Sqlite reads all rows.
+ENDS: Final = {
+    "schedule": """
+SELECT ifnull((SELECT min(id) FROM schedule), 0), ifnull((SELECT max(id) FROM schedule), 0)
+""",
+    "task": """
+SELECT ifnull((SELECT min(id) FROM task), 0), ifnull((SELECT max(id) FROM task), 0)
 """,
 }
 

@@ -67,6 +67,31 @@ def test_a_waiting_task_that_is_cancelled_does_not_run(huey, work, story):
     assert story(result) == ["enqueued", "canceled"]
 
 
+@pytest.mark.parametrize("later", [False, True], ids=["queue", "schedule"])
+def test_one_of_many_tasks_is_cancelled_and_no_other(huey, later, work):
+    task = huey.task(name="many")(lambda n: n)
+    call = (lambda n: task.schedule((n,), delay=1000)) if later else task
+    results = [call(n) for n in range(300)]
+    if later:
+        work()
+
+    for n in (0, 150, 151, 299):
+        results[n].cancel()
+
+    count = huey.scheduled_count() if later else huey.pending_count()
+    assert count == 296
+    assert [n for n in range(300) if results[n].status() == "canceled"] == [0, 150, 151, 299]
+
+
+def test_a_task_that_follows_another_among_many_is_found(huey, work):
+    task = huey.task(name="many")(lambda *args: 1)
+    others = [task(n) for n in range(200)]
+    last = huey.enqueue(task.s().then(task))[1]
+    others += [task(n) for n in range(200)]
+
+    assert huey.task_info(last.id).status == "waiting"
+
+
 def test_a_running_task_ends_when_it_is_cancelled(endless, consumer, begun, story):
     result = endless()
     begun.wait(PATIENCE)

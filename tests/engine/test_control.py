@@ -158,7 +158,7 @@ def test_cancelling_a_chord_cancels_its_callback_too(huey, note, work, ran):
 def test_many_tasks_are_cancelled_with_one_look(huey, note, work, ran, monkeypatch):
     looks = []
     real = huey.storage.waiting
-    monkeypatch.setattr(huey.storage, "waiting", lambda: looks.append(1) or real())
+    monkeypatch.setattr(huey.storage, "waiting", lambda *text: looks.append(1) or real(*text))
     done, group = note(-1), note.map(range(100))
 
     work_one(huey)

@@ -77,6 +77,18 @@ def test_the_scheduler_waits_until_the_next_period_and_no_longer(huey, pass_time
     assert len(huey) == 2
 
 
+def test_what_is_declared_while_the_scheduler_sleeps_begins_at_once(huey, monkeypatch):
+    monkeypatch.setattr("huey.consumer.CALM", 10 * PATIENCE)
+    ran = threading.Semaphore(0)
+    early = huey.task(name="early")(lambda: 1)
+
+    with huey.create_consumer(scheduler_interval=10 * PATIENCE):
+        assert early.schedule(delay=0.05).get(blocking=True, timeout=PATIENCE) == 1
+        huey.periodic_task(every(seconds=0.1), name="tick")(lambda: ran.release())
+        for _ in range(3):
+            assert ran.acquire(timeout=PATIENCE)
+
+
 def test_a_task_may_change_from_a_period_to_a_crontab_and_back(huey):
     def report():
         pass

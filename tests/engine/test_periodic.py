@@ -86,6 +86,13 @@ def test_a_test_of_minutes_that_fails_is_logged_and_the_others_run(
     assert "bad" in caplog.text
 
 
+def test_the_scheduler_waits_until_the_next_minute_and_no_longer(huey: Huey) -> None:
+    huey.periodic_task(crontab(), name="report")(lambda: None)
+    scheduler = huey.create_consumer(scheduler_interval=120).scheduler
+
+    assert 0 < scheduler.step() <= 60
+
+
 def test_a_consumer_runs_what_is_due_at_its_start_and_stores_no_result(huey: Huey) -> None:
     ran = threading.Event()
 

@@ -6,6 +6,7 @@ import time
 import pytest
 from waiting import PATIENCE
 
+from huey.consumer import CALM
 from huey.exceptions import TaskExpired, TaskRevoked
 
 FAR_EAST = datetime.timezone(datetime.timedelta(hours=9))
@@ -147,6 +148,15 @@ def test_a_consumer_does_not_wait_longer_than_until_the_next_task_is_due(huey, d
         assert second.get(blocking=True, timeout=PATIENCE) == 4
 
     assert time.monotonic() - began < PATIENCE
+
+
+def test_the_scheduler_sleeps_longer_where_nothing_comes_from_elsewhere(huey, double, work):
+    scheduler = huey.create_consumer(scheduler_interval=1).scheduler
+
+    assert scheduler.step() == (CALM if huey.storage.belongs_to_process else 1)
+    double.schedule((1,), delay=0.5)
+    work()
+    assert scheduler.step() <= 0.5
 
 
 def test_the_story_of_a_scheduled_task(huey, double, work, pass_time, story):

@@ -4,21 +4,38 @@ import datetime
 import os
 import random
 import re
+import time
+import uuid
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huey.utils import from_timestamp, make_id, normalize_time, short_call, to_timestamp
+from huey.utils import from_timestamp, made_at, make_id, normalize_time, short_call, to_timestamp
 
-UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+UUID8 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
-def test_ids_are_random_uuids():
+def test_ids_are_uuids_each_another():
     ids = [make_id() for _ in range(5000)]
 
-    assert all(UUID4.fullmatch(each) for each in ids)
+    assert all(UUID8.fullmatch(each) for each in ids)
     assert len(set(ids)) == len(ids)
+
+
+def test_the_first_digits_of_an_id_tell_it_from_others_of_its_time():
+    assert len({make_id()[:8] for _ in range(100)}) == 100
+
+
+def test_an_id_says_when_it_was_made_wherever_it_stands():
+    first, second = make_id(), (time.sleep(0.001), make_id())[1]
+
+    assert made_at(first.encode()) < made_at(b"x%by%b" % (second.encode(), first.encode()))
+
+
+@pytest.mark.parametrize("other", [str(uuid.uuid4()), "mine", "", make_id()[:-1]])
+def test_an_id_of_another_kind_says_nothing_of_its_time(other):
+    assert made_at(other.encode()) is None
 
 
 def test_ids_do_not_repeat_when_an_application_seeds_its_random_numbers():

@@ -12,7 +12,8 @@ import pytest
 from processes import running
 from waiting import PATIENCE, eventually, started
 
-from huey.storage.wake import Bell, Doorbell, Lookout
+from huey.storage.doorbell import Doorbell
+from huey.storage.wake import Bell, Lookout
 
 A_MOMENT = 0.01  # seconds that somebody waits who is not to be woken
 
@@ -382,7 +383,7 @@ def test_many_threads_may_tell_at_once(doorbells):
 
 PING_PONG = """
 import mmap, sys
-from huey.storage.wake import Doorbell
+from huey.storage.doorbell import Doorbell
 folder, me, rounds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 file = open(f"{folder}/shared", "r+b")
 shared = mmap.mmap(file.fileno(), 8)

@@ -17,6 +17,7 @@ from huey.storage import (
     BlackHoleStorage,
     FileStorage,
     Join,
+    MemoryStorage,
     PriorityRedisExpireStorage,
     PriorityRedisStorage,
     RedisStorage,
@@ -33,6 +34,11 @@ ON_REDIS = {
     "priority-redis": lambda url: PriorityRedisStorage("test", url=url),
     "priority-redis-expire": lambda url: PriorityRedisExpireStorage("test", url=url),
 }
+IN_ORDER = (  # of which lists a storage knows in what order their messages came
+    ((MemoryStorage, SqliteStorage), {b"q", b"s"}),
+    (RedisStorage, {b"q"}),
+    (FileStorage, set()),
+)
 COUNT = 200
 CLAIMERS = "abcd"
 
@@ -65,6 +71,42 @@ def test_more_messages_are_seen_than_fit_into_one_answer(storage, at):
     )
 
     assert sorted({one.data for one in storage.waiting()}) == queued + scheduled
+
+
+def test_messages_are_looked_through_for_a_text(storage, at):
+    texts = [b"a[1]", b"a1", b"xa[1]y"]
+    storage.write(Batch(enqueue=[(b"q" + text, None) for text in texts]))
+    storage.write(Batch(schedule=[(b"s" + text, at(0), None) for text in texts]))
+
+    found = {one.data for one in storage.waiting(b"a[1]")}
+
+    assert {b"qa[1]", b"qxa[1]y", b"sa[1]", b"sxa[1]y"} <= found
+
+
+@pytest.mark.parametrize("number", [0, 1, 700, 1233, 1498, 1499])
+@pytest.mark.parametrize("priorities", [[0], [3, 0, 1]], ids=["alike", "by priority"])
+def test_one_of_many_messages_is_found_by_its_place_in_their_order(storage, at, number, priorities):
+    queued, scheduled = ([b"%b%04d" % (kind, n) for n in range(1500)] for kind in (b"q", b"s"))
+    for n, data in enumerate(queued):
+        storage.enqueue(data, priorities[n % len(priorities)])
+    storage.write(Batch(schedule=[(data, at(0), None) for data in scheduled]))
+    for _ in range(3):
+        storage.dequeue()
+    looks = []
+
+    def is_earlier(data):
+        looks.append(data)
+        return int(data[1:]) < number
+
+    found = list(storage.waiting_about(is_earlier))
+
+    waiting = {one.data: one for one in storage.waiting()}
+    assert all(waiting[one.data] == one for one in found)
+    ordered = next(kinds for storages, kinds in IN_ORDER if isinstance(storage, storages))
+    wanted = {lists[number] for lists in (queued, scheduled) if lists[number][:1] in ordered}
+    assert wanted & waiting.keys() <= {one.data for one in found}
+    assert len(looks) < 100
+    assert len(found) < 1000
 
 
 def test_a_message_that_moves_meanwhile_is_not_missed(storage, at):
