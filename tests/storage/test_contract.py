@@ -897,6 +897,13 @@ def test_several_results_are_taken_in_one_call(storage):
         assert storage.take_results(["a", "b"]) == [Found(ending="taken")] * 2
 
 
+def test_a_result_that_is_asked_for_twice_in_one_call_is_taken_once(storage):
+    storage.put_data("a", b"1")
+    again = Found(b"1") if storage.keeps_results else Found(ending="taken")
+
+    assert storage.take_results(["a", "a"]) == [Found(b"1"), again]
+
+
 def test_a_thousand_results_are_taken_once_by_several_threads(storage):
     keys = [f"{n}" for n in range(1000)]
     storage.write(Batch(results=[(key, key.encode()) for key in keys]))

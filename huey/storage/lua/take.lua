@@ -33,7 +33,13 @@ local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 local some_expire = redis.call('EXISTS', EXPIRES) == 1
 
+local asked = {}
+
 local function look(key)
+    if asked[key] then -- a key that is named twice is taken once
+        return false
+    end
+    asked[key] = true
     local till = some_expire and redis.call('ZSCORE', EXPIRES, key)
     return not (till and tonumber(till) <= now) and redis.call('HGET', RESULTS, key)
 end
