@@ -47,6 +47,8 @@ class LanesView:
 
     def html(self, *, live: bool) -> str:
         facts = facts_of(self.lanes)
+        drawn = list(rows(facts))
+        kinds = {one.kind for row in drawn for one in row.stretches}
         return render(
             "lanes.html.j2",
             live,
@@ -55,8 +57,9 @@ class LanesView:
             facts=facts,
             counts=" · ".join(counts(facts)),
             told=self._tell(facts),
-            rows=list(rows(facts)),
-            legend=LEGEND if facts.locks else (),
+            rows=drawn,
+            legend=[one for one in LEGEND if one[0] in kinds],
+            ticks=[_tick(facts.span * part / 4, facts.span) for part in range(5)],
             table=list(table(facts)),
             left_out=max(0, len(facts.turns) - ROWS),
         )
@@ -94,10 +97,10 @@ def sentence(facts: Facts) -> str:
         never = ", never by two at once" if most <= 1 and len(holds) > 1 else ""
         refused = sum(one.lock == lock for one in facts.refusals)
         asked = f", asked for {times(refused)} in vain" if refused else ""
-        parts.append(f"the lock {lock} was held {times(len(holds))}{never}{asked}")
+        parts.append(f"the lock `{lock}` was held {times(len(holds))}{never}{asked}")
     if facts.turns and not facts.locks:
         parts.append("nobody used a lock")
-    end = f"after {words.duration(facts.until)} so far" if facts.going else ""
+    end = f"{words.duration(facts.until)} so far" if facts.going else ""
     total = end or f"all over after {words.duration(facts.until)}"
     return f"{'; '.join(parts)}; {total}."
 
@@ -130,6 +133,10 @@ def _most(facts: Facts) -> int:
         if not is_mark(turn)
     ]
     return most_at_once(runs)
+
+
+def _tick(at: float, span: float) -> str:
+    return f"{at:.1f} s" if span >= 1 else f"{at:.2f} s"
 
 
 # --- plain text ---

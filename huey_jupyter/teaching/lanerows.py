@@ -102,7 +102,7 @@ def _lock_row(facts: Facts, worker: str, turns: list[Turn]) -> Row:
     now = f"{HELD} {times(held)}" if held else ""
     told = "; ".join(piece.title for piece in pieces[:20]) or "no lock"
     if refused:
-        now = f"{now}  {REFUSED} {times(refused)}".strip()
+        now = " · ".join(filter(None, (now, f"{REFUSED} {times(refused)}")))
     return _row(facts, worker + LOCKS, True, pieces, now, told, cells)
 
 
@@ -186,8 +186,9 @@ def _placed(facts: Facts, pieces: list[Piece]) -> Iterator[Stretch]:
         width = max(right - left, least)
         if left + width <= place or place > 100 - least:
             return
-        fits = piece.kind == "refused" or len(piece.text) * ROOM < width
-        text = piece.text if fits else ""
+        text = piece.text if piece.kind == "refused" or len(piece.text) * ROOM < width else ""
+        if not text and width > MARK:
+            text = piece.text[0]  # its shape
         key = f"{piece.kind} {piece.start:.6f}"
         yield Stretch(key, piece.kind, left - place, width, text, piece.title)
         place = left + width
