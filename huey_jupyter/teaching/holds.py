@@ -8,11 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Final, NamedTuple
 
 from huey.tasks import current_run
 
 TAPPED: Final = ("acquire_lock", "release_lock")
+GRAIN: Final = 0.002  # seconds; refusals of one task within this are kept as one
 
 
 class Note(NamedTuple):
@@ -20,6 +22,7 @@ class Note(NamedTuple):
 
     :param holder: the storage's name for who has it; None if it was freed whosever it was.
     :param task: the id of the task that did it, empty outside of tasks.
+    :param count: how often, one right after the other.
     """
 
     at: float
@@ -27,6 +30,7 @@ class Note(NamedTuple):
     lock: str
     holder: str | None
     task: str
+    count: int = 1
 
 
 class Hold(NamedTuple):
@@ -44,6 +48,7 @@ class Refusal(NamedTuple):
     lock: str
     task: str
     at: float
+    count: int = 1
 
 
 class Wait(NamedTuple):
@@ -65,8 +70,15 @@ class Tap:
 
     def __init__(self, storage: Any) -> None:
         self.storage = storage
-        self.notes: list[Note] = []  # only appended to: a task may be interrupted anywhere
+        self._notes: dict[int, Note] = {}
+        self._places = count()
         self._before: dict[str, Any] = {}
+        self._refused: dict[tuple[str, str], int] = {}  # places of the last refusals
+
+    @property
+    def notes(self) -> list[Note]:
+        """Everything that was noted."""
+        return list(self._notes.values())
 
     def open(self) -> None:
         """Listen from now on."""
@@ -83,16 +95,34 @@ class Tap:
         own.update(self._before)
 
     def _on_acquire(self, key: str, holder: str, ttl: float | None = None) -> bool:
-        taken = bool(self._acquire(key, holder, ttl))
-        what = "taken" if taken else "refused"
-        self.notes.append(Note(time.time(), what, key, holder, _task()))
+        taken, task = bool(self._acquire(key, holder, ttl)), _task()
+        if taken:
+            self._refused.pop((key, task), None)
+            self._keep(Note(time.time(), "taken", key, holder, task))
+        else:
+            self._refuse(Note(time.time(), "refused", key, holder, task))
         return taken
+
+    def _refuse(self, note: Note) -> None:
+        """Keep a refusal; a task that asks again and again without a pause fills no memory."""
+        place = self._refused.get((note.lock, note.task))
+        last = None if place is None else self._notes[place]
+        if place is not None and last is not None and note.at - last.at < GRAIN:
+            self._notes[place] = last._replace(count=last.count + 1)
+        else:
+            self._refused[note.lock, note.task] = self._keep(note)
+
+    def _keep(self, note: Note) -> int:
+        """Keep a note, and return its place; without a lock, as tasks are interrupted anywhere."""
+        place = next(self._places)
+        self._notes[place] = note
+        return place
 
     def _on_release(self, key: str, holder: str | None = None) -> bool:
         at = time.time()
         freed = bool(self._release(key, holder))
         if freed:
-            self.notes.append(Note(at, "freed", key, holder, _task()))
+            self._keep(Note(at, "freed", key, holder, _task()))
         return freed
 
 
@@ -115,7 +145,7 @@ class Holds:
     def fold(self, note: Note) -> None:
         """Take in one note."""
         if note.what == "refused":
-            self.refusals.append(Refusal(note.lock, note.task, note.at))
+            self.refusals.append(Refusal(note.lock, note.task, note.at, note.count))
         elif note.what == "taken" and note.holder is not None:
             self._open[note.holder] = len(self.holds)
             self.holds.append(Hold(note.lock, note.task, note.at))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -61,7 +62,7 @@ class LanesView:
             legend=[one for one in LEGEND if one[0] in kinds],
             ticks=[_tick(facts.span * part / 4, facts.span) for part in range(5)],
             table=list(table(facts)),
-            left_out=max(0, len(facts.turns) - ROWS),
+            left_out=max(0, len(facts.tries) - ROWS),
         )
 
     def text(self) -> str:
@@ -88,48 +89,51 @@ def counts(facts: Facts) -> Iterator[str]:
 
 def sentence(facts: Facts) -> str:
     """Return what lanes show, in words."""
-    if not facts.turns:
+    if not facts.tries:
         return "No worker has run anything yet." if facts.going else "No worker ran anything."
     parts = [f"At most {_most(facts)} at work at once"]
     for lock in facts.locks:
         holds = [hold for hold in facts.holds if hold.lock == lock]
         most = most_holders(holds, facts.until)
         never = ", never by two at once" if most <= 1 and len(holds) > 1 else ""
-        refused = sum(one.lock == lock for one in facts.refusals)
+        refused = sum(one.count for one in facts.refusals if one.lock == lock)
         asked = f", asked for {times(refused)} in vain" if refused else ""
         parts.append(f"the lock `{lock}` was held {times(len(holds))}{never}{asked}")
-    if facts.turns and not facts.locks:
+    if not facts.locks:
         parts.append("nobody used a lock")
-    end = f"{words.duration(facts.until)} so far" if facts.going else ""
-    total = end or f"all over after {words.duration(facts.until)}"
-    return f"{'; '.join(parts)}; {total}."
+    return f"{'; '.join([*parts, _total(facts)])}."
 
 
 def table(facts: Facts) -> Iterator[tuple[str, str, str, str, str, str]]:
     """Yield the same try by try: task, worker, from, to, how it ended, what was with locks."""
-    for turn in facts.turns[:ROWS]:
-        end = end_of(facts, turn.end)
+    for turn, holds, refusals in facts.tries[:ROWS]:
         held = [
-            f"{HELD} {one.lock} {one.start:.2f} to {end_of(facts, one.end):.2f} s"
-            for one in facts.holds
-            if one.task == turn.task and turn.start <= one.start <= end
+            f"{HELD} {hold.lock} {hold.start:.2f} to {end_of(facts, hold.end):.2f} s"
+            for hold in holds
         ]
-        asked = [
-            one.lock
-            for one in facts.refusals
-            if one.task == turn.task and turn.start <= one.at <= end
-        ]
-        vain = [f"{REFUSED} {lock}, {times(asked.count(lock))}" for lock in dict.fromkeys(asked)]
-        until = "" if turn.end is None else f"{end:.2f} s"
+        asked: Counter[str] = Counter()
+        for one in refusals:
+            asked[one.lock] += one.count
+        vain = [f"{REFUSED} {lock}, {times(number)}" for lock, number in asked.items()]
+        until = "" if turn.end is None else f"{turn.end:.2f} s"
         locks = "; ".join([*vain, *held])
         yield turn.title, turn.worker, f"{turn.start:.2f} s", until, turn.state.word, locks
+
+
+def _total(facts: Facts) -> str:
+    """Return how long it took, or has taken."""
+    seconds = words.duration(facts.until)
+    if facts.going:
+        return f"{seconds} so far"
+    still = facts.titles.keys() - {""} - facts.over.keys()
+    return f"{len(still)} not over after {seconds}" if still else f"all over after {seconds}"
 
 
 def _most(facts: Facts) -> int:
     """Return how many tasks were at work at the same time, at most."""
     runs = [
         Run(turn.start, end_of(facts, turn.end), turn.worker)
-        for turn in facts.turns
+        for turn, _, _ in facts.tries
         if not is_mark(turn)
     ]
     return most_at_once(runs)

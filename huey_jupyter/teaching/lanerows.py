@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from huey_jupyter.states import State
 from huey_jupyter.teaching.holds import Refusal, Wait
-from huey_jupyter.teaching.lanefacts import Facts, end_of
+from huey_jupyter.teaching.lanefacts import Facts, Try, end_of
 from huey_jupyter.teaching.turns import Turn
 from huey_jupyter.views import words
 
@@ -61,10 +61,10 @@ class Row(NamedTuple):
 def rows(facts: Facts) -> Iterator[Row]:
     """Yield the lanes from top to bottom."""
     for worker in facts.workers:
-        turns = [turn for turn in facts.turns if turn.worker == worker]
-        yield _worker_row(facts, worker, turns)
+        tries = [one for one in facts.tries if one.turn.worker == worker]
+        yield _worker_row(facts, worker, [one.turn for one in tries])
         if facts.locks:
-            yield _lock_row(facts, worker, turns)
+            yield _lock_row(facts, worker, tries)
     if any(_outside(facts, wait) for wait in facts.waits):
         yield _back_row(facts)
 
@@ -91,59 +91,51 @@ def _worker_row(facts: Facts, worker: str, turns: list[Turn]) -> Row:
     return _row(facts, worker, False, pieces, now, told or "no task", cells)
 
 
-def _lock_row(facts: Facts, worker: str, turns: list[Turn]) -> Row:
+def _lock_row(facts: Facts, worker: str, tries: list[Try]) -> Row:
     """Return what a worker's tasks had to do with locks, below the tasks themselves."""
-    pieces = [*_held(facts, turns), *_waited(facts, turns), *_marks(facts, turns)]
+    sent = [one.sent_away for one in tries if one.sent_away is not None]
+    pieces = [*_held(facts, tries), *_waited(facts, tries), *_marks(facts, sent)]
     pieces.sort(key=lambda piece: (piece.start, piece.end))
     shapes = {"held": HELD, "waits": WAITS, "refused": REFUSED}
     cells = _cells(facts, [(piece, shapes[piece.kind]) for piece in pieces])
-    held = sum(piece.kind == "held" for piece in pieces)
-    refused = sum(_sent_away(facts, turns, one) is not None for one in facts.refusals)
-    now = f"{HELD} {times(held)}" if held else ""
+    numbers = {HELD: sum(len(one.holds) for one in tries), REFUSED: len(sent)}
+    now = " · ".join(f"{shape} {times(number)}" for shape, number in numbers.items() if number)
     told = "; ".join(piece.title for piece in pieces[:20]) or "no lock"
-    if refused:
-        now = " · ".join(filter(None, (now, f"{REFUSED} {times(refused)}")))
     return _row(facts, worker + LOCKS, True, pieces, now, told, cells)
 
 
-def _held(facts: Facts, turns: list[Turn]) -> Iterator[Piece]:
-    for hold in facts.holds:
-        turn = _turn_at(facts, turns, hold.task, hold.start)
-        if turn is not None:
-            end = facts.until if hold.end is None else hold.end
-            title = (
-                f"{facts.titles[hold.task]} has {hold.lock} · {words.duration(end - hold.start)}"
-            )
+def _held(facts: Facts, tries: list[Try]) -> Iterator[Piece]:
+    for turn, holds, _ in tries:
+        for hold in holds:
+            end = end_of(facts, hold.end)
+            title = f"{turn.title} has {hold.lock} · {words.duration(end - hold.start)}"
             yield Piece("held", hold.start, end, f"{HELD} {hold.lock}", title)
 
 
-def _waited(facts: Facts, turns: list[Turn]) -> Iterator[Piece]:
+def _waited(facts: Facts, tries: list[Try]) -> Iterator[Piece]:
     """Yield the waits of tasks that kept their worker meanwhile."""
-    for wait in facts.waits:
-        for turn in turns:
+    for turn in (one.turn for one in tries if not is_mark(one.turn)):
+        for wait in facts.waits:
             start = max(wait.start, turn.start)
             end = min(end_of(facts, wait.end), end_of(facts, turn.end))
-            if turn.task == wait.task and end - start > BRIEF and not is_mark(turn):
+            if turn.task == wait.task and end - start > BRIEF:
                 title = f"{turn.title} waits for {wait.lock} · {words.duration(end - start)}"
                 yield Piece("waits", start, end, f"{WAITS} waits", title)
 
 
-def _marks(facts: Facts, turns: list[Turn]) -> Iterator[Piece]:
+def _marks(facts: Facts, sent: list[Refusal]) -> Iterator[Piece]:
     """Yield the refusals that sent a task away from its worker, those close together as one."""
     last: Piece | None = None
     many = 0
-    for refusal in facts.refusals:
-        if _sent_away(facts, turns, refusal) is None:
-            continue
-        if last is not None and refusal.at < last.start + facts.span * MARK / 100:
+    for one in sorted(sent, key=lambda one: one.at):
+        if last is not None and one.at < last.start + facts.span * MARK / 100:
             many += 1
-            title = f"{many} tasks asked for {refusal.lock} in vain"
-            last = last._replace(title=title, text=f"{REFUSED}{many}")
+            last = last._replace(title=f"{many} tasks asked for {one.lock} in vain")
             continue
         if last is not None:
             yield last
-        title = f"{facts.titles[refusal.task]} asked for {refusal.lock} in vain"
-        last, many = Piece("refused", refusal.at, refusal.at, REFUSED, title), 1
+        title = f"{facts.titles[one.task]} asked for {one.lock} in vain"
+        last, many = Piece("refused", one.at, one.at, REFUSED, title), 1
     if last is not None:
         yield last
 
@@ -202,23 +194,11 @@ def is_mark(turn: Turn) -> bool:
     return turn.state is State.locked and turn.seconds(turn.start) < SHORT
 
 
-def _turn_at(facts: Facts, turns: list[Turn], task: str, at: float) -> Turn | None:
-    """Return the try of a task that went on at a time."""
-    found = [one for one in turns if one.task == task and one.start <= at <= end_of(facts, one.end)]
-    return found[-1] if found else None
-
-
-def _sent_away(facts: Facts, turns: list[Turn], refusal: Refusal) -> Turn | None:
-    """Return the try that a refusal has ended; None if it went on, or was another worker's."""
-    turn = _turn_at(facts, turns, refusal.task, refusal.at)
-    return turn if turn is not None and turn.state is State.locked else None
-
-
 def _outside(facts: Facts, wait: Wait) -> list[tuple[float, float]]:
     """Return the parts of a wait in which its task had no worker."""
     own = sorted(
         (turn.start, end_of(facts, turn.end))
-        for turn in facts.turns
+        for turn, _, _ in facts.tries
         if turn.task == wait.task and not is_mark(turn)
     )
     parts, at, end = [], wait.start, end_of(facts, wait.end)

@@ -110,7 +110,7 @@ class Lanes:
 
     def noted(self) -> Holds:
         """Return everything that was noted of locks."""
-        return Holds.of(list(self._tap.notes))
+        return Holds.of(self._tap.notes)
 
     def catch_up(self) -> None:
         """Fold what has happened since."""

@@ -167,6 +167,17 @@ def test_afterwards_the_storage_is_as_it_was(loaded: Any) -> None:
     assert vars(storage).keys() == before.keys()
 
 
+def test_who_asks_without_a_pause_fills_no_memory_and_is_counted(loaded: Any) -> None:
+    storage = loaded.huey.storage
+    with capture_output(), Lanes() as lanes, loaded.huey.lock_task("slip"):
+        for _ in range(10_000):
+            storage.acquire_lock("slip", "somebody else")
+    refusals = lanes.noted().refusals
+
+    assert sum(one.count for one in refusals) == 10_000
+    assert len(refusals) < 1_000
+
+
 def test_an_error_in_the_block_goes_on_and_ends_the_lanes(loaded: Any) -> None:
     lanes = Lanes()
     with capture_output(), pytest.raises(ZeroDivisionError), lanes:
@@ -203,7 +214,7 @@ def test_a_lane_a_worker_and_below_it_its_locks(sell: Any) -> None:
     assert names[-1] == "back in line"
     for row in rows(facts):
         assert sum(one.gap + one.width for one in row.stretches) <= 100.001
-    assert len(list(table(facts))) == len(facts.turns)
+    assert len(list(table(facts))) == len(facts.tries)
 
 
 def test_a_task_that_keeps_its_worker_is_seen_to_wait(loaded: Any) -> None:
