@@ -22,7 +22,7 @@ class Note(NamedTuple):
 
     :param holder: the storage's name for who has it; None if it was freed whosever it was.
     :param task: the id of the task that did it, empty outside of tasks.
-    :param count: how often, one right after the other.
+    :param number: how often, one right after the other.
     """
 
     at: float
@@ -30,7 +30,7 @@ class Note(NamedTuple):
     lock: str
     holder: str | None
     task: str
-    count: int = 1
+    number: int = 1
 
 
 class Hold(NamedTuple):
@@ -48,7 +48,7 @@ class Refusal(NamedTuple):
     lock: str
     task: str
     at: float
-    count: int = 1
+    number: int = 1
 
 
 class Wait(NamedTuple):
@@ -108,7 +108,7 @@ class Tap:
         place = self._refused.get((note.lock, note.task))
         last = None if place is None else self._notes[place]
         if place is not None and last is not None and note.at - last.at < GRAIN:
-            self._notes[place] = last._replace(count=last.count + 1)
+            self._notes[place] = last._replace(number=last.number + 1)
         else:
             self._refused[note.lock, note.task] = self._keep(note)
 
@@ -145,7 +145,7 @@ class Holds:
     def fold(self, note: Note) -> None:
         """Take in one note."""
         if note.what == "refused":
-            self.refusals.append(Refusal(note.lock, note.task, note.at, note.count))
+            self.refusals.append(Refusal(note.lock, note.task, note.at, note.number))
         elif note.what == "taken" and note.holder is not None:
             self._open[note.holder] = len(self.holds)
             self.holds.append(Hold(note.lock, note.task, note.at))

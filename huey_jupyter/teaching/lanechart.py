@@ -96,7 +96,7 @@ def sentence(facts: Facts) -> str:
         holds = [hold for hold in facts.holds if hold.lock == lock]
         most = most_holders(holds, facts.until)
         never = ", never by two at once" if most <= 1 and len(holds) > 1 else ""
-        refused = sum(one.count for one in facts.refusals if one.lock == lock)
+        refused = sum(one.number for one in facts.refusals if one.lock == lock)
         asked = f", asked for {times(refused)} in vain" if refused else ""
         parts.append(f"the lock `{lock}` was held {times(len(holds))}{never}{asked}")
     if not facts.locks:
@@ -113,7 +113,7 @@ def table(facts: Facts) -> Iterator[tuple[str, str, str, str, str, str]]:
         ]
         asked: Counter[str] = Counter()
         for one in refusals:
-            asked[one.lock] += one.count
+            asked[one.lock] += one.number
         vain = [f"{REFUSED} {lock}, {times(number)}" for lock, number in asked.items()]
         until = "" if turn.end is None else f"{turn.end:.2f} s"
         locks = "; ".join([*vain, *held])

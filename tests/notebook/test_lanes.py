@@ -174,7 +174,7 @@ def test_who_asks_without_a_pause_fills_no_memory_and_is_counted(loaded: Any) ->
             storage.acquire_lock("slip", "somebody else")
     refusals = lanes.noted().refusals
 
-    assert sum(one.count for one in refusals) == 10_000
+    assert sum(one.number for one in refusals) == 10_000
     assert len(refusals) < 1_000
 
 
