@@ -53,9 +53,11 @@ class Serializer:
         return type(self) is Serializer and not self.compression
 
     def _serialize(self, data: Any) -> bytes:
+        """Return ``data`` as bytes; override it for another format."""
         return pickle.dumps(data, pickle.HIGHEST_PROTOCOL)
 
     def _deserialize(self, data: bytes) -> Any:
+        """Return what `_serialize` was given; override it with that."""
         return pickle.loads(data)  # noqa: S301 - the documented default; see the class docstring
 
     def serialize(self, data: Any) -> Any:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from huey_jupyter.teaching.checking import check, hint
     from huey_jupyter.teaching.labour import work
     from huey_jupyter.teaching.ladder import Ladder
+    from huey_jupyter.teaching.lanes import Lanes
     from huey_jupyter.teaching.line import Line
     from huey_jupyter.teaching.machines import Machines
     from huey_jupyter.teaching.pipes import Pipes
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Ladder",
+    "Lanes",
     "Line",
     "Machines",
     "Pipes",
@@ -44,6 +46,7 @@ _HOMES: Final = {
     "redis_server": "server",
     "work": "labour",
     "Ladder": "ladder",
+    "Lanes": "lanes",
     "Line": "line",
     "Machines": "machines",
     "Pipes": "pipes",

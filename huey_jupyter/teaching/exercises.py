@@ -20,6 +20,7 @@ NOTEBOOKS: Final = {
     "03": "time",
     "04": "failing",
     "05": "pipes",
+    "06": "sharing",
     "08": "production",
     "09": "under_the_hood",
 }
