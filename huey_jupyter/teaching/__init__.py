@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from huey_jupyter.teaching.checking import check, hint
+    from huey_jupyter.teaching.consumers import Consumers
     from huey_jupyter.teaching.labour import work
     from huey_jupyter.teaching.line import Line
     from huey_jupyter.teaching.week import Week
 
-__all__ = ["Line", "Week", "check", "hint", "work"]
+__all__ = ["Consumers", "Line", "Week", "check", "hint", "work"]
 
 _HOMES: Final = {
     "check": "checking",
     "hint": "checking",
     "work": "labour",
+    "Consumers": "consumers",
     "Line": "line",
     "Week": "week",
 }

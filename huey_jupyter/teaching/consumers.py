@@ -1,0 +1,345 @@
+"""Consumers in processes of their own, started from a notebook to be stopped and killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import huey_jupyter
+from huey.alone import sleep
+from huey.exceptions import ConfigurationError
+from huey_jupyter.beside import Beside
+from huey_jupyter.outside import Outside
+from huey_jupyter.teaching.ledger import Blow, Fate, Ledger, Run
+
+if TYPE_CHECKING:
+    from huey.results import Result
+
+LOOK_EVERY: Final = 0.1  # seconds between two looks who lives
+PATIENCE: Final = 30.0  # seconds until a task that is to be hit must be running
+TICK: Final = 0.02
+LIMIT: Final = 6  # consumers at once
+
+_last: Consumers | None = None
+
+
+@dataclass(eq=False)
+class Worker:
+    """A worker process of a consumer; `how` says what ended it."""
+
+    pid: int
+    born: float
+    died: float | None = None
+    how: str = ""
+
+
+@dataclass(eq=False)
+class Consumer:
+    """A consumer: a process, and those that it has started."""
+
+    number: int
+    outside: Outside
+    pid: int
+    born: float
+    died: float | None = None
+    how: str = ""
+    asked: str = ""  # the signal that it got last
+    workers: dict[int, Worker] = field(default_factory=dict)
+
+    @property
+    def alive(self) -> list[Worker]:
+        """Its worker processes that live."""
+        return [one for one in self.workers.values() if one.died is None]
+
+
+class Consumers:
+    """Consumers of the notebook's queue, each a process that starts worker processes.
+
+    They are children of the kernel and end with it, however it ends. The queue must be in a file or
+    on a server, and the kernel's own workers stop. A notebook has one such crew at a time.
+
+    :param count: how many consumers.
+    :param workers: how many worker processes each.
+    """
+
+    def __init__(self, count: int = 2, *, workers: int = 1) -> None:
+        if not (1 <= count <= LIMIT and 1 <= workers <= LIMIT):
+            raise ValueError(f"from 1 to {LIMIT} consumers with as many workers, no other number")
+        self.session = huey_jupyter.current()
+        self.count = count
+        self.workers = workers
+        self.lock = threading.RLock()
+        self.crew: list[Consumer] = []
+        self.is_over = False
+        self._stopping = False
+        self._ledger = Ledger()
+        self._cursor = self.session.huey.storage.last_event()
+        self._hiring = threading.Lock()
+        self._watching = Beside("huey consumers", self._watch)
+
+    # -- for the reader -------------------------------------------------------------------------
+
+    def start(self) -> Consumers:
+        """Start as many as are missing, or about to end; the first time, show them.
+
+        :raises ConfigurationError: if the queue is in memory, which no other process sees.
+        """
+        from huey_jupyter.teaching.lanes import CrewView
+
+        global _last
+        if not self.session.huey.durable:
+            raise ConfigurationError(
+                "other processes cannot see a queue in memory: write %huey use sqlite:chaos.db"
+            )
+        if _last is not self and _last is not None:
+            _last.stop()
+        is_new, _last = not self._watching.running, self
+        self.is_over = False
+        self.session.workers.stop()
+        self._hire(self.count - sum(not one.asked for one in self.alive))
+        if is_new:
+            self._watching = Beside("huey consumers", self._watch)
+            self._watching.start()
+            view = CrewView(self)
+            self.session.displays.show_view(view, key=view.key, listener=view.hear)
+        return self
+
+    def add(self) -> None:
+        """Start one more consumer."""
+        if not self.is_over and len(self.alive) < LIMIT:
+            self._hire(1)
+
+    def interrupt(self, whom: Result[Any] | int) -> None:
+        """Send SIGINT to a consumer: it begins nothing more and ends when its tasks have.
+
+        :param whom: its number, or a task: whoever runs that, as soon as somebody does.
+        """
+        self._strike("SIGINT", *self._find(whom))
+
+    def terminate(self, whom: Result[Any] | int) -> None:
+        """Send SIGTERM to a consumer: it interrupts its tasks, gives them back and ends.
+
+        :param whom: as for `interrupt`.
+        """
+        self._strike("SIGTERM", *self._find(whom))
+
+    def kill_worker(self, whom: Result[Any] | int) -> None:
+        """Send SIGKILL to a worker process, which can do nothing about it.
+
+        :param whom: as for `interrupt`; of a consumer, its first worker.
+        """
+        consumer, worker = self._find(whom)
+        self._strike("SIGKILL", consumer, worker or next(iter(consumer.alive), None), alone=True)
+
+    def kill_process(self, pid: int) -> None:
+        """Send SIGKILL to one of the worker processes, by its id."""
+        for consumer in self.alive:
+            for worker in consumer.alive:
+                if worker.pid == pid:
+                    self._strike("SIGKILL", consumer, worker, alone=True)
+
+    def kill(self, whom: Result[Any] | int) -> None:
+        """Send SIGKILL to a consumer and all that it has started, as a loss of power would.
+
+        :param whom: as for `interrupt`.
+        """
+        self._strike("SIGKILL", *self._find(whom))
+
+    def story(self, result: Result[Any]) -> str:
+        """Return what became of a task, a line for each thing that happened."""
+        with self.lock:
+            self.catch_up()
+            runs = self._ledger.of(result.id)
+            told = [line for run in runs for line in _told(run, self._ledger.blows)]
+        begin = runs[0].start if runs else 0.0
+        return "\n".join(f"{at - begin:5.1f} s  {what}" for at, what in sorted(told))
+
+    @property
+    def ledger(self) -> Ledger:
+        """What was begun, finished and cut off until now."""
+        with self.lock:
+            self.catch_up()
+            return self._ledger
+
+    @property
+    def alive(self) -> list[Consumer]:
+        """The consumers that live."""
+        with self.lock:
+            self._look()
+            return [one for one in self.crew if one.died is None]
+
+    def stop(self) -> None:
+        """Stop all; what runs goes back to the queue."""
+        with self._hiring:
+            with self.lock:
+                alive, self._stopping = self.alive, True
+            _at_once(lambda one: one.outside.stop(), alive)
+            with self.lock:
+                self._look()
+                self._stopping = False
+                self.catch_up()
+                self.is_over = True
+        self._watching.stop(patience=0)
+        self.session.displays.settle()
+
+    def catch_up(self) -> None:
+        """Fold what has happened since."""
+        with self.lock:
+            for cursor, event in self.session.huey.events.read(self._cursor):
+                self._cursor = cursor
+                self._ledger.fold(event)
+
+    # -- within ---------------------------------------------------------------------------------
+
+    def _hire(self, count: int) -> None:
+        """Start so many, all at the same time."""
+        with self._hiring:
+            fresh = [Outside(self.session.huey, self.workers) for _ in range(count)]
+            try:
+                _at_once(Outside.start, fresh)
+            except BaseException:
+                _at_once(Outside.stop, fresh)
+                raise
+            with self.lock:
+                for outside in fresh:
+                    number = len(self.crew) + 1
+                    consumer = Consumer(number, outside, outside.pid or 0, time.time())
+                    self.crew.append(consumer)
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and not all(one.workers for one in self.alive):
+            sleep(TICK, "look at the figure")
+
+    def _find(self, whom: Result[Any] | int) -> tuple[Consumer, Worker | None]:
+        """Return a living consumer, and the worker that runs the task if one was named.
+
+        :raises LookupError: if there is none, or nobody begins the task.
+        """
+        if isinstance(whom, int):
+            for one in self.alive:
+                if one.number == whom:
+                    return one, None
+            numbers = ", ".join(str(one.number) for one in self.alive) or "none"
+            raise LookupError(f"no consumer {whom} is alive: there is {numbers}")
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            runs = self.ledger.of(whom.id)
+            for one in self.alive:
+                for worker in one.alive:
+                    if runs and runs[-1].fate is Fate.going and runs[-1].pid == worker.pid:
+                        return one, worker
+            if self._ledger.tasks.get(whom.id):
+                raise LookupError("the task is over, so nobody runs it any more")
+            sleep(TICK, "await the task")
+        raise LookupError("nobody runs the task: is there a consumer left? crew.start()")
+
+    def _strike(
+        self, name: str, consumer: Consumer, worker: Worker | None, alone: bool = False
+    ) -> None:
+        """Send a signal to a consumer or, ``alone``, to its worker."""
+        number = signal.Signals[name]
+        with self.lock:
+            victims = [worker] if alone and worker is not None else consumer.alive
+            pid = worker.pid if alone and worker is not None else consumer.pid
+            pids = frozenset(one.pid for one in victims)
+            target = "worker" if alone else "consumer"
+            self._ledger.strike(Blow(time.time(), name, target, consumer.number, pid, pids))
+            if alone and worker is not None:
+                worker.how = f"killed by {name}"
+            elif not alone:
+                consumer.asked = name
+            with contextlib.suppress(ProcessLookupError):
+                if name == "SIGKILL" and not alone:
+                    os.killpg(pid, number)
+                elif pid:
+                    os.kill(pid, number)
+
+    def _look(self) -> None:
+        """See who has come and who is gone."""
+        now = time.time()
+        with self.lock:
+            living = self._living()
+            for one in self.crew:
+                if one.died is not None:
+                    continue
+                for pid in living:
+                    if pid not in one.workers and _session_of(pid) == one.pid:
+                        one.workers[pid] = Worker(pid, now)
+                gone = not one.outside.running
+                for worker in one.alive:
+                    if gone or worker.pid not in living:
+                        self._bury(one, worker, now)
+                if gone:
+                    one.died, one.how = now, _ending(one.asked)
+                    if not self._stopping:
+                        one.outside.stop()  # lets go of what belonged to it
+
+    def _living(self) -> set[int]:
+        """Return the processes of all workers that the queue takes for alive."""
+        storage = self.session.huey.storage
+        try:
+            return {int(facts.get("pid", 0)) for _, facts in storage.workers()}
+        except Exception as error:
+            if not storage.is_outage(error):
+                raise
+            return {worker.pid for one in self.crew for worker in one.alive}
+
+    def _bury(self, consumer: Consumer, worker: Worker, now: float) -> None:
+        worker.died = now
+        worker.how = worker.how or _ending(consumer.asked)
+        self.catch_up()  # what it has told before
+        self._ledger.bury(worker.pid, now)
+
+    async def _watch(self) -> None:
+        """Look until `stop`, or until the session is not the notebook's any more."""
+        while not self._watching.stopping:
+            if huey_jupyter._current is not self.session:
+                for one in self.crew:
+                    one.outside.stop()
+                self.is_over = True
+                return
+            with self.lock, contextlib.suppress(OSError):
+                self._look()
+                self.catch_up()
+            await self._watching.rest(LOOK_EVERY)
+
+    def __repr__(self) -> str:
+        return f"<Consumers: {len(self.alive)} alive>"
+
+
+def _told(run: Run, blows: Iterable[Blow]) -> Iterable[tuple[float, str]]:
+    """Yield what happened in a run, with the time of each."""
+    yield run.start, f"begun in process {run.pid}"
+    for blow in blows:
+        if run.pid in blow.pids and run.start <= blow.at <= (run.end or blow.at):
+            whom = f"process {blow.pid}" if blow.target == "worker" else f"consumer {blow.number}"
+            yield blow.at, f"{blow.signal} to {whom}"
+    if run.end is not None:
+        yield run.end, f"{run.fate.shape} {run.fate}"
+
+
+def _ending(asked: str) -> str:
+    """Return how a process has ended whose consumer got a signal, or none."""
+    if asked == "SIGKILL":
+        return f"killed by {asked}"
+    return f"ended after {asked}" if asked else "ended"
+
+
+def _session_of(pid: int) -> int:
+    """Return the process that began the session of another; 0 if that one is gone."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        return os.getsid(pid)
+    return 0
+
+
+def _at_once(do: Any, to: Iterable[Any]) -> None:
+    """Do something to each at the same time, and wait until it is done."""
+    with ThreadPoolExecutor(LIMIT) as pool:
+        for _ in pool.map(do, to):
+            pass
