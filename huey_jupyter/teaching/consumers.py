@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +21,7 @@ from huey_jupyter.teaching.ledger import Blow, Fate, Ledger, Run
 
 if TYPE_CHECKING:
     from huey.results import Result
+    from huey_jupyter.teaching.lanes import Outcomes
 
 LOOK_EVERY: Final = 0.1  # seconds between two looks who lives
 PATIENCE: Final = 30.0  # seconds until a task that is to be hit must be running
@@ -160,6 +161,15 @@ class Consumers:
             told = [line for run in runs for line in _told(run, self._ledger.blows)]
         begin = runs[0].start if runs else 0.0
         return "\n".join(f"{at - begin:5.1f} s  {what}" for at, what in sorted(told))
+
+    def outcomes(self, predicted: Mapping[str, object] | None = None) -> Outcomes:
+        """Return a table of what came of each signal that hit a task.
+
+        :param predicted: what you have expected, to stand beside it.
+        """
+        from huey_jupyter.teaching.lanes import Outcomes
+
+        return Outcomes(self, predicted or {})
 
     @property
     def ledger(self) -> Ledger:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from huey.utils import make_id
-from huey_jupyter.teaching.ledger import Fate, Ledger, Outcome, Run
+from huey_jupyter.teaching.ledger import LOST, Fate, Ledger, Outcome, Run
 from huey_jupyter.views import words
 from huey_jupyter.views.offers import CONSUMER_OFFERS, CREW_OFFERS, WORKER_OFFERS
 from huey_jupyter.views.render import render
@@ -15,7 +15,7 @@ from huey_jupyter.views.render import render
 if TYPE_CHECKING:
     from huey_jupyter.teaching.consumers import Consumer, Consumers, Worker
 
-SPAN: Final = 30.0  # seconds that a lane shows
+SPAN: Final = 24.0  # seconds that a lane shows
 TELL_EVERY: Final = 2.0  # seconds; whoever listens to the text is not told more often
 ROOM: Final = 6.0  # percent of a lane from which a stretch says what it is
 LEAST: Final = 1.0  # percent of a lane: what is shorter is drawn so long
@@ -129,14 +129,14 @@ class CrewView:
             "told": self._tell(),
             "groups": list(self._groups(live)),
             "sums": sums(ledger),
+            "titles": TITLES,
             "rows": [row(outcome, self._title) for outcome in ledger.outcomes()],
             "offers": CREW_OFFERS if live and not self.terminal else (),
             "span": SPAN,
         }
 
     def _title(self, task: str) -> str:
-        card = self.crew.session.board.cards.get(task)
-        return task[:4] if card is None else card.title
+        return title_of(self.crew, task)
 
     def _tell(self) -> str:
         """Return the sums in words, new ones every two seconds at most."""
@@ -250,27 +250,76 @@ def percent(at: float, now: float) -> float:
     return max(0.0, min(100.0, 100 * (1 - (now - at) / SPAN)))
 
 
-def sums(ledger: Ledger) -> list[Sum]:
-    """Return the lines of the ledger."""
+def title_of(crew: Consumers, task: str) -> str:
+    """Return what the card calls a task."""
+    card = crew.session.board.cards.get(task)
+    return task[:4] if card is None else card.title
+
+
+def sums(ledger: Ledger) -> list[tuple[str, list[Sum]]]:
+    """Return both sides of the ledger, runs and tasks, as bars."""
     counts = ledger.counts
-    lines = [
-        ("begun", "○", counts.begun, "served"),
-        *((str(fate), fate.shape, number, fill) for fate, number, fill in _fates(counts)),
+    runs = [
+        ("○", "begun", counts.begun, "served"),
+        (Fate.done.shape, Fate.done, counts.finished, "good"),
+        (Fate.put_back.shape, Fate.put_back, counts.put_back, "wait"),
+        (Fate.cut_off.shape, Fate.cut_off, counts.cut_off, "bad"),
+        (Fate.going.shape, Fate.going, counts.under_way, "run"),
     ]
-    most = max(counts.begun, 1)
-    return [Sum(word, shape, n, 50 * n / most, fill) for word, shape, n, fill in lines]
+    tasks = [
+        ("○", "handed over", counts.handed_over, "served"),
+        (Fate.done.shape, "over", counts.over, "good"),
+        (Fate.going.shape, "under way", counts.under_way, "run"),
+        ("◷", "waiting", counts.waiting, "wait"),
+        ("?", LOST, counts.lost, "bad"),
+    ]
+    return [("Runs", _bars(runs)), ("Tasks", _bars(tasks))]
 
 
-def _fates(counts: Any) -> Iterator[tuple[Fate, int, str]]:
-    yield Fate.done, counts.finished, "good"
-    yield Fate.put_back, counts.put_back, "wait"
-    yield Fate.cut_off, counts.cut_off, "bad"
-    yield Fate.going, counts.under_way, "run"
+def _bars(lines: list[tuple[str, str, int, str]]) -> list[Sum]:
+    most = max(lines[0][2], 1)
+    return [Sum(str(word), shape, n, 50 * n / most, fill) for shape, word, n, fill in lines]
 
 
-def row(outcome: Outcome, title: Any) -> tuple[str, str, str]:
-    """Return what a blow was, whom it hit, and what came of it, in words."""
+TITLES: Final = ("signal", "hit", "what came of it")
+
+
+def row(outcome: Outcome, title: Callable[[str], str]) -> tuple[str, str, str]:
+    """Return what a blow was, which task it hit, and what came of it, in words."""
     blow = outcome.blow
     whom = "worker" if blow.target == "worker" else f"consumer {blow.number}"
     what = title(outcome.run.task) if outcome.run is not None else ""
     return f"{blow.signal} → {whom} {blow.pid}", what, str(outcome)
+
+
+class Outcomes:
+    """What came of each signal, beside what somebody has expected.
+
+    :param crew: whose.
+    :param predicted: a word of `Fate`, or ``lost``, by signal, such as ``SIGTERM`` or
+        ``SIGKILL worker``.
+    """
+
+    titles = ("signal", "you said", "what came of it")
+
+    def __init__(self, crew: Consumers, predicted: Mapping[str, object]) -> None:
+        self.rows = [
+            (one.key, _agreement(predicted.get(one.key), one.word), str(one))
+            for one in crew.ledger.outcomes()
+            if one.run is not None
+        ]
+
+    def __repr__(self) -> str:
+        rows = [self.titles, *self.rows]
+        wide = [max(len(one[n]) for one in rows) for n in range(2)]
+        return "\n".join(f"{a:{wide[0]}}  {b:{wide[1]}}  {c}" for a, b, c in rows)
+
+    def _repr_html_(self) -> str:
+        return render("outcomes.html.j2", False, now=0.0, titles=self.titles, rows=self.rows)
+
+
+def _agreement(said: object, word: str) -> str:
+    """Return what was said, and whether it is what happened."""
+    if not isinstance(said, str) or not said.strip(" ?."):
+        return "nothing"
+    return f"{'✓' if said.strip() == word else '✗'} {said.strip()}"

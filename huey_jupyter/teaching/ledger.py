@@ -29,6 +29,9 @@ class Fate(StrEnum):
         return dict(zip(Fate, "●✓✗↩☠", strict=True))[self]
 
 
+LOST: Final = "lost"  # what became of a task that will never be run again
+
+
 ENDS: Final = {
     "complete": Fate.done,
     "interrupted": Fate.put_back,
@@ -90,6 +93,11 @@ class Counts(NamedTuple):
     waiting: int
     lost: int
 
+    @property
+    def over(self) -> int:
+        """Tasks that have ended and are not lost."""
+        return self.handed_over - self.waiting - self.under_way - self.lost
+
     def __str__(self) -> str:
         return (
             f"{plural(self.handed_over, 'task')} handed over. {plural(self.begun, 'run')} begun: "
@@ -110,6 +118,19 @@ class Outcome(NamedTuple):
     then: Run | None = None
     lost: bool = False
 
+    @property
+    def key(self) -> str:
+        """The signal and, for SIGKILL, to whom: what somebody predicts about."""
+        blow = self.blow
+        return f"{blow.signal} {blow.target}" if blow.signal == "SIGKILL" else blow.signal
+
+    @property
+    def word(self) -> str:
+        """What became of it, in a word; empty while nothing has."""
+        if self.run is None or self.run.end is None:
+            return ""
+        return LOST if self.lost else str(self.run.fate)
+
     def __str__(self) -> str:
         if self.run is None:
             return "nothing was running"
@@ -121,8 +142,8 @@ class Outcome(NamedTuple):
             return f"{self.run.fate}, lost, and its caller is told"
         if self.then is None:
             return f"{self.run.fate}, and waits for a worker"
-        pause = duration(max(0.0, self.then.start - self.run.end))
-        end = {Fate.going: "", Fate.done: ", finished"}.get(self.then.fate, f", {self.then.fate}")
+        pause = duration(max(0.0, self.then.start - self.blow.at))
+        end = "" if self.then.fate is Fate.going else f", {self.then.fate}"
         return f"{self.run.fate}, began again {pause} later in process {self.then.pid}{end}"
 
 
@@ -202,8 +223,12 @@ class Ledger:
 
     def _close(self, task: str, fate: Fate, at: float) -> None:
         run = self._open.pop(task, None)
-        if run is not None:
-            run.end, run.fate = max(at, run.start), fate
+        if run is None:
+            return
+        if fate is Fate.cut_off:  # noticed later than it was
+            kills = [b.at for b in self.blows if run.pid in b.pids and b.signal == "SIGKILL"]
+            at = min([at, *(one for one in kills if one >= run.start)])
+        run.end, run.fate = max(at, run.start), fate
 
 
 def _was_going(run: Run, at: float) -> bool:

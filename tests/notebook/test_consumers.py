@@ -72,7 +72,9 @@ def test_the_runs_begun_are_those_that_ended_in_some_way_or_are_under_way() -> N
 
     assert counts.begun == 5
     assert counts.begun == sum(counts[2:6])
-    assert [one.number for one in sums(ledger)] == [5, 2, 1, 1, 1]
+    (_, runs), (_, tasks) = sums(ledger)
+    assert [one.number for one in runs] == [5, 2, 1, 1, 1]
+    assert [one.number for one in tasks] == [3, 2, 1, 0, 0]
 
 
 def test_a_blow_is_told_by_what_came_of_it() -> None:
@@ -81,7 +83,7 @@ def test_a_blow_is_told_by_what_came_of_it() -> None:
     ledger.strike(blow(6, "SIGINT", pid=8))
 
     assert [row(one, str.upper) for one in ledger.outcomes()] == [
-        ("SIGKILL → worker 7", "A", "cut off, began again 0 ms later in process 8, finished"),
+        ("SIGKILL → worker 7", "A", "cut off, began again 1.0 s later in process 8, finished"),
         ("SIGINT → worker 8", "", "nothing was running"),
     ]
 
@@ -197,6 +199,9 @@ def test_buttons_do_what_the_methods_do_and_heed_no_strangers(crew: Consumers, c
     view.hear("sigkill_worker", str(run.pid))
 
     assert value(parcel) == 1.0
+    said = repr(crew.outcomes({"SIGKILL worker": "cut off", "SIGINT": "lost"}))
+    assert re.search(r"SIGKILL worker +✓ cut off +cut off, began again", said)
+    assert "✗ &lt;b&gt;" in crew.outcomes({"SIGKILL worker": "<b>"})._repr_html_()
     eventually(lambda: "☠ killed by SIGKILL" in view.text())
     assert "cut off, began again" in view.bundle()["text/html"]
     assert not re.search(r"<(script|style|svg|button)\b", view.bundle()["text/html"])
