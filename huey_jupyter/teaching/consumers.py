@@ -17,7 +17,12 @@ from huey.alone import sleep
 from huey.exceptions import ConfigurationError
 from huey_jupyter.beside import Beside
 from huey_jupyter.outside import Outside
-from huey_jupyter.teaching.ledger import Blow, Fate, Ledger, Run
+from huey_jupyter.teaching.ledger import Blow, Ledger, Run
+
+try:
+    import resource
+except ImportError:  # not on Windows, nor in a browser
+    resource = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from huey.results import Result
@@ -29,6 +34,11 @@ TICK: Final = 0.02
 LIMIT: Final = 6  # consumers at once
 
 _last: Consumers | None = None
+
+
+def latest() -> Consumers | None:
+    """Return the consumers that were started last; None before."""
+    return _last
 
 
 @dataclass(eq=False)
@@ -81,6 +91,7 @@ class Consumers:
         self.is_over = False
         self._stopping = False
         self._ledger = Ledger()
+        self._full: dict[int, tuple[int, int]] = {}  # limits of workers whose disk is full
         self._cursor = self.session.huey.storage.last_event()
         self._hiring = threading.Lock()
         self._watching = Beside("huey consumers", self._watch)
@@ -117,41 +128,64 @@ class Consumers:
         if not self.is_over and len(self.alive) < LIMIT:
             self._hire(1)
 
-    def interrupt(self, whom: Result[Any] | int) -> None:
+    def interrupt(self, whom: Result[Any] | int) -> bool:
         """Send SIGINT to a consumer: it begins nothing more and ends when its tasks have.
 
         :param whom: its number, or a task: whoever runs that, as soon as somebody does.
+        :returns: whether there was anybody: not if the task is over.
         """
-        self._strike("SIGINT", *self._find(whom))
+        return self._strike("SIGINT", self._find(whom))
 
-    def terminate(self, whom: Result[Any] | int) -> None:
+    def terminate(self, whom: Result[Any] | int) -> bool:
         """Send SIGTERM to a consumer: it interrupts its tasks, gives them back and ends.
 
-        :param whom: as for `interrupt`.
+        :param whom: as for `interrupt`, which says also what is returned.
         """
-        self._strike("SIGTERM", *self._find(whom))
+        return self._strike("SIGTERM", self._find(whom))
 
-    def kill_worker(self, whom: Result[Any] | int) -> None:
+    def kill_worker(self, whom: Result[Any] | int) -> bool:
         """Send SIGKILL to a worker process, which can do nothing about it.
 
-        :param whom: as for `interrupt`; of a consumer, its first worker.
+        :param whom: as for `interrupt`, which says also what is returned; of a consumer, its
+            first worker.
         """
-        consumer, worker = self._find(whom)
-        self._strike("SIGKILL", consumer, worker or next(iter(consumer.alive), None), alone=True)
+        return self._strike("SIGKILL", self._find(whom), alone=True)
 
-    def kill_process(self, pid: int) -> None:
-        """Send SIGKILL to one of the worker processes, by its id."""
-        for consumer in self.alive:
-            for worker in consumer.alive:
-                if worker.pid == pid:
-                    self._strike("SIGKILL", consumer, worker, alone=True)
-
-    def kill(self, whom: Result[Any] | int) -> None:
+    def kill(self, whom: Result[Any] | int) -> bool:
         """Send SIGKILL to a consumer and all that it has started, as a loss of power would.
 
-        :param whom: as for `interrupt`.
+        :param whom: as for `interrupt`, which says also what is returned.
         """
-        self._strike("SIGKILL", *self._find(whom))
+        return self._strike("SIGKILL", self._find(whom))
+
+    def kill_process(self, pid: int) -> bool:
+        """Send SIGKILL to one of the worker processes, by its id; say whether it is one."""
+        pairs = [(one, worker) for one in self.alive for worker in one.alive if worker.pid == pid]
+        return self._strike("SIGKILL", pairs[0], alone=True) if pairs else False
+
+    def fill_disk(self, whom: Result[Any] | int) -> bool:
+        """Have the system refuse every write to a file of a worker process, as a full disk does.
+
+        By its limit on the size of files (``RLIMIT_FSIZE``), which needs no privilege.
+
+        :param whom: as for `interrupt`.
+        :returns: whether that was possible: not where a process has no say in another's limits, as
+            on macOS, and not if the task is over.
+        """
+        found = self._find(whom) if hasattr(resource, "prlimit") else None
+        if found is None:
+            return False
+        worker = found[1] or found[0].alive[0]
+        self._full[worker.pid] = limits = _limits(worker.pid)
+        _limits(worker.pid, (0, limits[1]))
+        return True
+
+    def empty_disk(self) -> None:
+        """Let the worker processes write again."""
+        while self._full:
+            pid, limits = self._full.popitem()
+            with contextlib.suppress(ProcessLookupError):
+                _limits(pid, limits)
 
     def story(self, result: Result[Any]) -> str:
         """Return what became of a task, a line for each thing that happened."""
@@ -187,6 +221,7 @@ class Consumers:
 
     def stop(self) -> None:
         """Stop all; what runs goes back to the queue."""
+        self.empty_disk()
         with self._hiring:
             with self.lock:
                 alive, self._stopping = self.alive, True
@@ -226,49 +261,58 @@ class Consumers:
         while time.monotonic() < deadline and not all(one.workers for one in self.alive):
             sleep(TICK, "look at the figure")
 
-    def _find(self, whom: Result[Any] | int) -> tuple[Consumer, Worker | None]:
+    def _find(self, whom: Result[Any] | int) -> tuple[Consumer, Worker | None] | None:
         """Return a living consumer, and the worker that runs the task if one was named.
 
-        :raises LookupError: if there is none, or nobody begins the task.
+        None if the task is over.
+
+        :raises LookupError: if there is no such consumer, or nobody begins the task.
         """
         if isinstance(whom, int):
             for one in self.alive:
                 if one.number == whom:
-                    return one, None
+                    return one, next(iter(one.alive), None)
             numbers = ", ".join(str(one.number) for one in self.alive) or "none"
             raise LookupError(f"no consumer {whom} is alive: there is {numbers}")
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            runs = self.ledger.of(whom.id)
+            ledger = self.ledger
             for one in self.alive:
                 for worker in one.alive:
-                    if runs and runs[-1].fate is Fate.going and runs[-1].pid == worker.pid:
+                    if any(run.task == whom.id for run in ledger.going([worker.pid])):
                         return one, worker
-            if self._ledger.tasks.get(whom.id):
-                raise LookupError("the task is over, so nobody runs it any more")
+            if ledger.tasks.get(whom.id):
+                return None
             sleep(TICK, "await the task")
         raise LookupError("nobody runs the task: is there a consumer left? crew.start()")
 
     def _strike(
-        self, name: str, consumer: Consumer, worker: Worker | None, alone: bool = False
-    ) -> None:
-        """Send a signal to a consumer or, ``alone``, to its worker."""
-        number = signal.Signals[name]
-        with self.lock:
-            victims = [worker] if alone and worker is not None else consumer.alive
-            pid = worker.pid if alone and worker is not None else consumer.pid
-            pids = frozenset(one.pid for one in victims)
-            target = "worker" if alone else "consumer"
-            self._ledger.strike(Blow(time.time(), name, target, consumer.number, pid, pids))
+        self, name: str, found: tuple[Consumer, Worker | None] | None, alone: bool = False
+    ) -> bool:
+        """Send a signal to a consumer or, ``alone``, to its worker; say whether there was one."""
+        if found is None or (alone and found[1] is None):
+            return False
+        (consumer, worker), number = found, signal.Signals[name]
+        with self.lock, contextlib.suppress(ProcessLookupError):
             if alone and worker is not None:
+                self._note(name, consumer, "worker", worker.pid, [worker])
                 worker.how = f"killed by {name}"
-            elif not alone:
-                consumer.asked = name
-            with contextlib.suppress(ProcessLookupError):
-                if name == "SIGKILL" and not alone:
-                    os.killpg(pid, number)
-                elif pid:
-                    os.kill(pid, number)
+                os.kill(worker.pid, number)
+            elif name == "SIGKILL":
+                self._note(name, consumer, "consumer", consumer.pid, consumer.alive)
+                os.killpg(consumer.pid, number)
+            else:
+                self._note(name, consumer, "consumer", consumer.pid, consumer.alive)
+                os.kill(consumer.pid, number)
+        return True
+
+    def _note(
+        self, name: str, consumer: Consumer, target: str, pid: int, hit: Iterable[Worker]
+    ) -> None:
+        pids = frozenset(one.pid for one in hit)
+        self._ledger.strike(Blow(time.time(), name, target, consumer.number, pid, pids))
+        if target == "consumer":
+            consumer.asked = name
 
     def _look(self) -> None:
         """See who has come and who is gone."""
@@ -346,6 +390,14 @@ def _session_of(pid: int) -> int:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         return os.getsid(pid)
     return 0
+
+
+def _limits(pid: int, new: tuple[int, int] | None = None) -> tuple[int, int]:
+    """Return how large files a process may write, softly and at most; set it if told to."""
+    which = resource.RLIMIT_FSIZE
+    if new is None:
+        return resource.prlimit(pid, which)
+    return resource.prlimit(pid, which, new)
 
 
 def _at_once(do: Any, to: Iterable[Any]) -> None:
