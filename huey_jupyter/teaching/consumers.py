@@ -17,7 +17,7 @@ from huey.alone import sleep
 from huey.exceptions import ConfigurationError
 from huey_jupyter.beside import Beside
 from huey_jupyter.outside import Outside
-from huey_jupyter.teaching.ledger import Blow, Ledger, Run
+from huey_jupyter.teaching.ledger import Blow, Fate, Ledger, Run
 
 try:
     import resource
@@ -32,6 +32,7 @@ LOOK_EVERY: Final = 0.1  # seconds between two looks who lives
 PATIENCE: Final = 30.0  # seconds until a task that is to be hit must be running
 TICK: Final = 0.02
 LIMIT: Final = 6  # consumers at once
+DIED: Final = "died of its task"
 
 _last: Consumers | None = None
 
@@ -49,6 +50,11 @@ class Worker:
     born: float
     died: float | None = None
     how: str = ""
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether it did not end by itself."""
+        return self.how.startswith(("killed", DIED))
 
 
 @dataclass(eq=False)
@@ -128,40 +134,40 @@ class Consumers:
         if not self.is_over and len(self.alive) < LIMIT:
             self._hire(1)
 
-    def interrupt(self, whom: Result[Any] | int) -> bool:
+    def interrupt(self, whom: Result[Any] | int) -> None:
         """Send SIGINT to a consumer: it begins nothing more and ends when its tasks have.
 
-        :param whom: its number, or a task: whoever runs that, as soon as somebody does.
-        :returns: whether there was anybody: not if the task is over.
+        :param whom: its number, or a task: whoever runs that, as soon as somebody does; nobody if
+            it is over.
         """
-        return self._strike("SIGINT", self._find(whom))
+        self._strike("SIGINT", self._find(whom))
 
-    def terminate(self, whom: Result[Any] | int) -> bool:
+    def terminate(self, whom: Result[Any] | int) -> None:
         """Send SIGTERM to a consumer: it interrupts its tasks, gives them back and ends.
 
-        :param whom: as for `interrupt`, which says also what is returned.
+        :param whom: as for `interrupt`.
         """
-        return self._strike("SIGTERM", self._find(whom))
+        self._strike("SIGTERM", self._find(whom))
 
-    def kill_worker(self, whom: Result[Any] | int) -> bool:
+    def kill_worker(self, whom: Result[Any] | int) -> None:
         """Send SIGKILL to a worker process, which can do nothing about it.
 
-        :param whom: as for `interrupt`, which says also what is returned; of a consumer, its
-            first worker.
+        :param whom: as for `interrupt`; of a consumer, its first worker.
         """
-        return self._strike("SIGKILL", self._find(whom), alone=True)
+        self._strike("SIGKILL", self._find(whom), alone=True)
 
-    def kill(self, whom: Result[Any] | int) -> bool:
+    def kill(self, whom: Result[Any] | int) -> None:
         """Send SIGKILL to a consumer and all that it has started, as a loss of power would.
 
-        :param whom: as for `interrupt`, which says also what is returned.
+        :param whom: as for `interrupt`.
         """
-        return self._strike("SIGKILL", self._find(whom))
+        self._strike("SIGKILL", self._find(whom))
 
-    def kill_process(self, pid: int) -> bool:
-        """Send SIGKILL to one of the worker processes, by its id; say whether it is one."""
-        pairs = [(one, worker) for one in self.alive for worker in one.alive if worker.pid == pid]
-        return self._strike("SIGKILL", pairs[0], alone=True) if pairs else False
+    def kill_process(self, pid: int) -> None:
+        """Send SIGKILL to one of the worker processes, by its id; to no other."""
+        for one in self.alive:
+            if pid in one.workers:
+                self._strike("SIGKILL", (one, one.workers[pid]), alone=True)
 
     def fill_disk(self, whom: Result[Any] | int) -> bool:
         """Have the system refuse every write to a file of a worker process, as a full disk does.
@@ -194,7 +200,8 @@ class Consumers:
             runs = self._ledger.of(result.id)
             told = [line for run in runs for line in _told(run, self._ledger.blows)]
         begin = runs[0].start if runs else 0.0
-        return "\n".join(f"{at - begin:5.1f} s  {what}" for at, what in sorted(told))
+        told.sort(key=lambda line: line[0])
+        return "\n".join(f"{at - begin:5.1f} s  {what}" for at, what in told)
 
     def outcomes(self, predicted: Mapping[str, object] | None = None) -> Outcomes:
         """Return a table of what came of each signal that hit a task.
@@ -288,31 +295,28 @@ class Consumers:
 
     def _strike(
         self, name: str, found: tuple[Consumer, Worker | None] | None, alone: bool = False
-    ) -> bool:
-        """Send a signal to a consumer or, ``alone``, to its worker; say whether there was one."""
-        if found is None or (alone and found[1] is None):
-            return False
-        (consumer, worker), number = found, signal.Signals[name]
+    ) -> None:
+        """Send a signal to a consumer or, ``alone``, to its worker, if there is one."""
+        consumer, worker = found or (None, None)
+        if consumer is None or (alone and (worker is None or worker.died is not None)):
+            return
+        number = signal.Signals[name]
         with self.lock, contextlib.suppress(ProcessLookupError):
             if alone and worker is not None:
                 self._note(name, consumer, "worker", worker.pid, [worker])
                 worker.how = f"killed by {name}"
                 os.kill(worker.pid, number)
-            elif name == "SIGKILL":
-                self._note(name, consumer, "consumer", consumer.pid, consumer.alive)
-                os.killpg(consumer.pid, number)
-            else:
-                self._note(name, consumer, "consumer", consumer.pid, consumer.alive)
-                os.kill(consumer.pid, number)
-        return True
+                return
+            self._note(name, consumer, "consumer", consumer.pid, consumer.alive)
+            consumer.asked = name
+            kill = os.killpg if name == "SIGKILL" else os.kill
+            kill(consumer.pid, number)
 
     def _note(
         self, name: str, consumer: Consumer, target: str, pid: int, hit: Iterable[Worker]
     ) -> None:
         pids = frozenset(one.pid for one in hit)
         self._ledger.strike(Blow(time.time(), name, target, consumer.number, pid, pids))
-        if target == "consumer":
-            consumer.asked = name
 
     def _look(self) -> None:
         """See who has come and who is gone."""
@@ -345,9 +349,11 @@ class Consumers:
             return {worker.pid for one in self.crew for worker in one.alive}
 
     def _bury(self, consumer: Consumer, worker: Worker, now: float) -> None:
-        worker.died = now
-        worker.how = worker.how or _ending(consumer.asked)
         self.catch_up()  # what it has told before
+        fates = [run.fate for run in self._ledger.runs if run.pid == worker.pid]
+        if not (worker.how or consumer.asked) and fates[-1:] in ([Fate.going], [Fate.cut_off]):
+            worker.how = DIED
+        worker.died, worker.how = now, worker.how or _ending(consumer.asked)
         self._ledger.bury(worker.pid, now)
 
     async def _watch(self) -> None:

@@ -129,7 +129,7 @@ class CrewView:
             "told": self._tell(),
             "groups": list(self._groups(live)),
             "sums": sums(ledger),
-            "titles": TITLES,
+            "titles": zip(TITLES, WIDTHS, strict=True),
             "rows": [row(outcome, self._title) for outcome in ledger.outcomes()],
             "offers": CREW_OFFERS if live and not self.terminal else (),
             "span": SPAN,
@@ -184,8 +184,9 @@ class CrewView:
 
     def _doing(self, worker: Worker, runs: list[Run], now: float) -> tuple[str, str]:
         if worker.died is not None:
-            killed = "killed" in worker.how
-            return f"{KILLED if killed else ENDED} {worker.how}", "bad" if killed else "idle"
+            if worker.was_killed:
+                return f"{KILLED} {worker.how}", "bad"
+            return f"{ENDED} {worker.how}", "idle"
         if runs and runs[-1].end is None:
             clock = words.clock(now - runs[-1].start)
             return f"{Fate.going.shape} {clock} {self._title(runs[-1].task)}", "run"
@@ -207,8 +208,7 @@ class CrewView:
             place = left + width
         if worker.died is not None:
             left = max(min(percent(worker.died, now), 100 - MARK), place)
-            killed = "killed" in worker.how
-            tone, text = ("bad", KILLED) if killed else ("idle", ENDED)
+            tone, text = ("bad", KILLED) if worker.was_killed else ("idle", ENDED)
             if left <= 100 - MARK:
                 yield Stretch("death", left - place, MARK, tone, text, worker.how)
 
@@ -282,6 +282,7 @@ def _bars(lines: list[tuple[str, str, int, str]]) -> list[Sum]:
 
 
 TITLES: Final = ("signal", "hit", "what came of it")
+WIDTHS: Final = (26.0, 24.0, 50.0)  # percent
 
 
 def row(outcome: Outcome, title: Callable[[str], str]) -> tuple[str, str, str]:
@@ -315,7 +316,8 @@ class Outcomes:
         return "\n".join(f"{a:{wide[0]}}  {b:{wide[1]}}  {c}" for a, b, c in rows)
 
     def _repr_html_(self) -> str:
-        return render("outcomes.html.j2", False, now=0.0, titles=self.titles, rows=self.rows)
+        titles = zip(self.titles, WIDTHS, strict=True)
+        return render("outcomes.html.j2", False, now=0.0, titles=titles, rows=self.rows)
 
 
 def _agreement(said: object, word: str) -> str:

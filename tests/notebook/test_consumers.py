@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from kernelrun import Kernel, kernel
 from waiting import PATIENCE, eventually
 
 import huey_jupyter
-from huey.exceptions import ConfigurationError, WorkerLost
+from huey.exceptions import ConfigurationError, ResultTimeout, WorkerLost
 from huey_jupyter.teaching import Consumers
+from huey_jupyter.teaching.consumers import DIED
 from huey_jupyter.teaching.lanes import CrewView, row, sums
 from huey_jupyter.teaching.ledger import Blow, Fate, Ledger
 
@@ -108,6 +110,12 @@ def carry(seconds):
 @huey.task(at_most_once=True)
 def once(seconds):
     return work(seconds)
+
+@huey.task()
+def poison():
+    import os, signal
+    work(0.3)
+    os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
@@ -182,6 +190,45 @@ def test_a_task_that_must_not_run_twice_is_lost_and_its_caller_told(
     with pytest.raises(WorkerLost):
         value(parcel)
     assert crew.ledger.counts.lost == 1
+
+
+@needs_processes
+@pytest.mark.slow
+def test_a_task_that_kills_its_workers_is_told_from_those_who_end(
+    ip: Any, crew: Consumers, carry: Any
+) -> None:
+    with pytest.raises(WorkerLost):
+        value(ip.user_ns["poison"]())
+
+    counts = crew.ledger.counts
+    assert (counts.cut_off, counts.lost) == (3, 1)
+    eventually(lambda: CrewView(crew).text().count(f"☠ {DIED}") == 3)
+
+
+@needs_processes
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of others need Linux")
+def test_a_value_waits_for_room_on_the_disk(crew: Consumers, carry: Any) -> None:
+    letter = carry(0.3)
+    assert crew.fill_disk(letter)
+    with pytest.raises(ResultTimeout):
+        letter.get(blocking=True, timeout=1.5)
+
+    crew.empty_disk()
+    assert value(letter) == 0.3
+    assert not crew.fill_disk(letter)  # as it is over
+
+
+@needs_processes
+@pytest.mark.slow
+def test_whoever_is_not_there_cannot_be_hit(crew: Consumers, carry: Any) -> None:
+    with pytest.raises(LookupError, match="no consumer 9 is alive: there is 1, 2"):
+        crew.kill(9)
+    done = carry(0.0)
+    value(done)
+    crew.kill(done)
+
+    assert not crew.ledger.blows
 
 
 @needs_processes

@@ -29,7 +29,8 @@ def the_cut_off_are_found(facts: Facts, cut_off: Any, log: Any) -> str:
     expect(crew is not None, "Nobody has been killed yet: run the cells above.")
     runs = [] if crew is None else crew.ledger.runs
     known = {task for _, task in log}
-    lost = {run.task for run in runs if run.fate is Fate.cut_off} & known
+    last = {run.task: run for run in runs}
+    lost = {r.task for r in runs if r.fate is Fate.cut_off and r is not last[r.task]} & known
     put_back = {run.task for run in runs if run.fate is Fate.put_back} & known
     expect(lost, "No worker was killed while the log was written: run the cells above again.")
     found = cut_off(log)
