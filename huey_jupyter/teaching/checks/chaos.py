@@ -7,8 +7,8 @@ from typing import Any
 
 from huey.results import Result
 from huey_jupyter.states import State
-from huey_jupyter.teaching import consumers
-from huey_jupyter.teaching.exercises import exercise, expect
+from huey_jupyter.teaching.consumers import Consumers, latest
+from huey_jupyter.teaching.exercises import NotYet, exercise, expect
 from huey_jupyter.teaching.facts import Facts
 from huey_jupyter.teaching.ledger import Fate
 
@@ -25,9 +25,7 @@ from huey_jupyter.teaching.ledger import Fate
 )
 def the_cut_off_are_found(facts: Facts, cut_off: Any, log: Any) -> str:
     expect(callable(cut_off), "`cut_off` should stay a function of the log.")
-    crew = consumers.latest()
-    expect(crew is not None, "Nobody has been killed yet: run the cells above.")
-    runs = [] if crew is None else crew.ledger.runs
+    runs = _crew().ledger.runs
     known = {task for _, task in log}
     last = {run.task: run for run in runs}
     lost = {r.task for r in runs if r.fate is Fate.cut_off and r is not last[r.task]} & known
@@ -69,14 +67,12 @@ def an_order_is_paid_once(facts: Facts, order: Any, books: Any) -> str:
     before = _times(books, name)
     expect(before > 0, f"The books say nothing of {name!r}.")
     expect(before == 1, f"{name!r} is in the books {before} times.")
-    order.reset()
-    facts.session.huey.run_again(order.task)  # as after a worker's death in the last moment
-    facts.value(order)
+    _deliver_again(facts, order)
     after = _times(books, name)
     expect(
         after == 1,
-        f"I delivered the task once more, as after a death in the last moment, and {name!r} is in "
-        f"the books {after} times.",
+        f"I killed the worker once more, in the last moment of the task, and {name!r} is in the "
+        f"books {after} times.",
     )
     runs = facts.story(order).count("executing")
     return f"Noted by the queue: {runs} runs of one task. In the books: once."
@@ -105,6 +101,24 @@ def a_launch_is_decided(facts: Facts, first: Any, second: Any) -> str:
         "You launched again before you knew what had become of the first.",
     )
     return "Noted by the queue: one lost, then one handed over and complete."
+
+
+def _crew() -> Consumers:
+    crew = latest()
+    if crew is None:
+        raise NotYet("No consumers have been started yet: run the cells above.")
+    return crew
+
+
+def _deliver_again(facts: Facts, order: Result[Any]) -> None:
+    """Run a task once more, elsewhere: as if its worker had died in the last moment."""
+    crew = _crew()
+    expect(crew.alive, "No consumer is alive: crew.start() starts some.")
+    for run in crew.ledger.of(order.id):
+        crew.kill_process(run.pid)
+    order.reset()
+    facts.session.huey.run_again(order.task)
+    facts.value(order)
 
 
 def _times(books: Any, order: str) -> int:
