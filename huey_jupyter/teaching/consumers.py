@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import huey_jupyter
@@ -18,21 +17,24 @@ from huey.exceptions import ConfigurationError
 from huey_jupyter.beside import Beside
 from huey_jupyter.outside import Outside
 from huey_jupyter.teaching.ledger import Blow, Fate, Ledger, Run
-
-try:
-    import resource
-except ImportError:  # not on Windows, nor in a browser
-    resource = None  # type: ignore[assignment]
+from huey_jupyter.teaching.members import (
+    CAN_LIMIT,
+    DIED,
+    Consumer,
+    Worker,
+    ending,
+    limits,
+    session_of,
+)
 
 if TYPE_CHECKING:
     from huey.results import Result
-    from huey_jupyter.teaching.lanes import Outcomes
+    from huey_jupyter.teaching.outcomes import Outcomes
 
 LOOK_EVERY: Final = 0.1  # seconds between two looks who lives
 PATIENCE: Final = 30.0  # seconds until a task that is to be hit must be running
 TICK: Final = 0.02
 LIMIT: Final = 6  # consumers at once
-DIED: Final = "died of its task"
 
 _last: Consumers | None = None
 
@@ -40,40 +42,6 @@ _last: Consumers | None = None
 def latest() -> Consumers | None:
     """Return the consumers that were started last; None before."""
     return _last
-
-
-@dataclass(eq=False)
-class Worker:
-    """A worker process of a consumer; `how` says what ended it."""
-
-    pid: int
-    born: float
-    died: float | None = None
-    how: str = ""
-
-    @property
-    def was_killed(self) -> bool:
-        """Whether it did not end by itself."""
-        return self.how.startswith(("killed", DIED))
-
-
-@dataclass(eq=False)
-class Consumer:
-    """A consumer: a process, and those that it has started."""
-
-    number: int
-    outside: Outside
-    pid: int
-    born: float
-    died: float | None = None
-    how: str = ""
-    asked: str = ""  # the signal that it got last
-    workers: dict[int, Worker] = field(default_factory=dict)
-
-    @property
-    def alive(self) -> list[Worker]:
-        """Its worker processes that live."""
-        return [one for one in self.workers.values() if one.died is None]
 
 
 class Consumers:
@@ -178,20 +146,20 @@ class Consumers:
         :returns: whether that was possible: not where a process has no say in another's limits, as
             on macOS, and not if the task is over.
         """
-        found = self._find(whom) if hasattr(resource, "prlimit") else None
+        found = self._find(whom) if CAN_LIMIT else None
         if found is None:
             return False
         worker = found[1] or found[0].alive[0]
-        self._full[worker.pid] = limits = _limits(worker.pid)
-        _limits(worker.pid, (0, limits[1]))
+        self._full[worker.pid] = before = limits(worker.pid)
+        limits(worker.pid, (0, before[1]))
         return True
 
     def empty_disk(self) -> None:
         """Let the worker processes write again."""
         while self._full:
-            pid, limits = self._full.popitem()
+            pid, before = self._full.popitem()
             with contextlib.suppress(ProcessLookupError):
-                _limits(pid, limits)
+                limits(pid, before)
 
     def story(self, result: Result[Any]) -> str:
         """Return what became of a task, a line for each thing that happened."""
@@ -208,7 +176,7 @@ class Consumers:
 
         :param predicted: what you have expected, to stand beside it.
         """
-        from huey_jupyter.teaching.lanes import Outcomes
+        from huey_jupyter.teaching.outcomes import Outcomes
 
         return Outcomes(self, predicted or {})
 
@@ -327,14 +295,14 @@ class Consumers:
                 if one.died is not None:
                     continue
                 for pid in living:
-                    if pid not in one.workers and _session_of(pid) == one.pid:
+                    if pid not in one.workers and session_of(pid) == one.pid:
                         one.workers[pid] = Worker(pid, now)
                 gone = not one.outside.running
                 for worker in one.alive:
                     if gone or worker.pid not in living:
                         self._bury(one, worker, now)
                 if gone:
-                    one.died, one.how = now, _ending(one.asked)
+                    one.died, one.how = now, ending(one.asked)
                     if not self._stopping:
                         one.outside.stop()  # lets go of what belonged to it
 
@@ -353,7 +321,7 @@ class Consumers:
         fates = [run.fate for run in self._ledger.runs if run.pid == worker.pid]
         if not (worker.how or consumer.asked) and fates[-1:] in ([Fate.going], [Fate.cut_off]):
             worker.how = DIED
-        worker.died, worker.how = now, worker.how or _ending(consumer.asked)
+        worker.died, worker.how = now, worker.how or ending(consumer.asked)
         self._ledger.bury(worker.pid, now)
 
     async def _watch(self) -> None:
@@ -382,28 +350,6 @@ def _told(run: Run, blows: Iterable[Blow]) -> Iterable[tuple[float, str]]:
             yield blow.at, f"{blow.signal} to {whom}"
     if run.end is not None:
         yield run.end, f"{run.fate.shape} {run.fate}"
-
-
-def _ending(asked: str) -> str:
-    """Return how a process has ended whose consumer got a signal, or none."""
-    if asked == "SIGKILL":
-        return f"killed by {asked}"
-    return f"ended after {asked}" if asked else "ended"
-
-
-def _session_of(pid: int) -> int:
-    """Return the process that began the session of another; 0 if that one is gone."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        return os.getsid(pid)
-    return 0
-
-
-def _limits(pid: int, new: tuple[int, int] | None = None) -> tuple[int, int]:
-    """Return how large files a process may write, softly and at most; set it if told to."""
-    which = resource.RLIMIT_FSIZE
-    if new is None:
-        return resource.prlimit(pid, which)
-    return resource.prlimit(pid, which, new)
 
 
 def _at_once(do: Any, to: Iterable[Any]) -> None:

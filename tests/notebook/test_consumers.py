@@ -19,9 +19,10 @@ from waiting import PATIENCE, eventually
 import huey_jupyter
 from huey.exceptions import ConfigurationError, ResultTimeout, WorkerLost
 from huey_jupyter.teaching import Consumers
-from huey_jupyter.teaching.consumers import DIED
-from huey_jupyter.teaching.lanes import CrewView, row, sums
+from huey_jupyter.teaching.lanes import CrewView, sums
 from huey_jupyter.teaching.ledger import Blow, Fate, Ledger
+from huey_jupyter.teaching.members import DIED
+from huey_jupyter.teaching.outcomes import row
 
 needs_processes = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
