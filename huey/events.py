@@ -3,7 +3,8 @@
 An event is a dict with the keys ``kind`` (a signal's name, ``progress``, ``output`` or
 ``canceling``), ``task`` (its id), ``name`` (of the task function), ``at`` (epoch seconds) and
 what belongs to its kind. It is kept as JSON, so that a reader needs neither the task's code nor
-trust in its data; a storage in memory keeps the dict itself.
+trust in its data; a storage in memory keeps the dict itself. To ``executing`` belong the worker,
+its process's ``pid``, and ``deaths`` if workers have died with the task before.
 """
 
 from __future__ import annotations

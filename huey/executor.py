@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+import os
 import time
 import traceback
 from collections.abc import Callable
@@ -123,6 +124,7 @@ class Executor:
         except BaseException as error:  # unpickling may raise anything, SystemExit included
             self._set_aside(claim, error, host)
             return
+        task.deaths = claim.deliveries
         if claim.deliveries and self.huey.heed_revocation(task):
             self._end(task, "canceled", host)  # its worker died meanwhile, or was killed for that
         elif claim.deliveries >= (1 if self._at_most_once(task) else host.most_deliveries):
@@ -193,9 +195,7 @@ class Executor:
         huey = self.huey
         run = host.run or Run(task, host.name, huey.events.stir)
         gone = self._gather(run)
-        if huey.events.enabled:
-            facts = {"worker": host.name, "attempt": task.attempt, "retries": task.retries}
-            huey.events.note("executing", run, **facts)
+        self._tell_beginning(run, host)
         logger.info("executing %s", task)
         huey.signals.send(S.SIGNAL_EXECUTING, task)
         token = running.set(run)
@@ -216,6 +216,14 @@ class Executor:
         finally:
             self._free_locks(run)
         return tried.value
+
+    def _tell_beginning(self, run: Run, host: Host) -> None:
+        """Note who runs a task, in which process, and how many have died of that."""
+        if self.huey.events.enabled:
+            task = run.task
+            facts = {"worker": host.name, "attempt": task.attempt, "retries": task.retries}
+            deaths = {"deaths": task.deaths} if task.deaths else {}
+            self.huey.events.note("executing", run, **facts, pid=os.getpid(), **deaths)
 
     def _wind_up(self, run: Run) -> None:
         """Do what was put off until the end of a run, the last first."""

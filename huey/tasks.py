@@ -57,6 +57,7 @@ class Task(Generic[R]):
     periodic: bool = False
     message_name: str = ""  # by which its message calls it, if not by ``name``
     carries: str = ""  # what takes long to send with it, for people
+    deaths: int = 0  # how many workers have died with it in hand
     made_by: TaskWrapper[..., Any] | None = None
 
     def __init__(

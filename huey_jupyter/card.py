@@ -25,7 +25,9 @@ class Card:
 
     Set from outside: `prompt`, `note`, `place` in the queue, `hint` (what stands in its way now and
     what helps) and `unbound` (names that it made and that the notebook has kept its own of).
-    `carries` says what travels along with it, when that is much.
+    `carries` says what travels along with it, when that is much. `deaths` is how many workers have
+    died with it in hand, and `died` says who was the last; `put_back` is how often one that was
+    stopped has given it back.
     """
 
     id: str
@@ -49,6 +51,10 @@ class Card:
     waited: float | None = None
     duration: float | None = None
     worker: str = ""
+    pid: int | None = None
+    deaths: int = 0
+    died: str = ""
+    put_back: int = 0
     attempt: int = 0
     max_tries: int = 1
     done: float = 0
@@ -154,8 +160,12 @@ class Card:
         attempt = event.get("attempt")
         self.attempt = attempt if isinstance(attempt, int) else self.attempt + 1
         self._tries(event, self.attempt)
+        self._bury(event.get("deaths"))
+        self.error = "" if self.put_back else self.error
         self.state, self.started = State.running, at
         self.worker = one_line(event.get("worker"), 100)
+        pid = event.get("pid")
+        self.pid = pid if isinstance(pid, int) else None
         self.ended = self.eta = self.asked = self.duration = self.total = None
         self.done, self.message, self.pace = 0, "", Pace()
         self.hint, self.place = "", None  # said of another state
@@ -235,6 +245,7 @@ class Card:
         if self.terminal:
             return False
         self.state, self.asked, self.started = State.queued, None, None
+        self.put_back += 1
         self.error = one_line(event.get("error"), 500) or "interrupted, put back into the queue"
         return True
 
@@ -250,6 +261,14 @@ class Card:
         return True
 
     # --- what the steps share ---
+
+    def _bury(self, deaths: object) -> None:
+        """Take note of the worker that had it before and has died."""
+        if not isinstance(deaths, int) or deaths <= self.deaths:
+            return
+        self.deaths = deaths
+        who = self.worker if self.started is not None else ""
+        self.died = f"{who} (pid {self.pid})" if who and self.pid is not None else who
 
     def _end(self, state: State, event: Event, at: float) -> None:
         """Stop the clock; a task that will be tried again stops it too."""
@@ -278,6 +297,7 @@ class Card:
     def _reopen(self) -> None:
         """Forget the run that ended, not what the task is."""
         self.state, self.attempt = State.queued, 0
+        self.deaths, self.died, self.put_back = 0, "", 0
         self.created = self.started = self.ended = self.duration = self.waited = None
         self.error = self.traceback = self.note = self.hint = ""
         self.unbound = ()

@@ -15,6 +15,7 @@ LAG: Final = 0.3  # seconds of lateness from which a kernel is hard to work with
 PATIENCE: Final = 3.0  # seconds of that before a card says so
 
 PAUSED: Final = "paused: %huey resume"
+GONE: Final = "its worker is gone: another one will run it again"
 HOLDS: Final = "holds the interpreter: %%huey_task --process"
 HOLDS_ALL: Final = "holds the only thread: progress() lets the notebook go on"
 
@@ -26,12 +27,15 @@ def idle_because(running: bool, paused: bool) -> str:
     return PAUSED if paused else ""
 
 
-def refresh(board: Board, idle_because: str, lags: bool) -> None:
+def refresh(
+    board: Board, idle_because: str, lags: bool, living: frozenset[int] | None = None
+) -> None:
     """Set place and hint of every card that is not over.
 
     :param board: whose lock the caller holds.
     :param idle_because: why nothing is being run; empty if workers work.
     :param lags: whether the kernel has been late for some time.
+    :param living: the processes of all workers that live; None where that is not known.
     """
     cards = [card for card in board.cards.values() if not card.terminal]
     queued = [card for card in cards if card.state is State.queued]
@@ -42,6 +46,8 @@ def refresh(board: Board, idle_because: str, lags: bool) -> None:
         hint = idle_because if card.id in places else ""
         if card is culprit:
             hint = HOLDS_ALL if is_alone() else HOLDS
+        if living is not None and _is_left(card, living):
+            hint = GONE
         place = places.get(card.id)
         if (hint, place) != (card.hint, card.place):
             card.hint, card.place = hint, place
@@ -53,6 +59,12 @@ def _culprit(cards: list[Card]) -> Card | None:
     running = [card for card in cards if card.state in (State.running, State.stopping)]
     here = [card for card in running if card.worker.startswith("thread")]
     return min(here, key=lambda card: card.updated, default=None)
+
+
+def _is_left(card: Card, living: frozenset[int]) -> bool:
+    """Say whether nobody runs a card any more that was begun."""
+    began = card.state in (State.running, State.stopping)
+    return began and card.pid is not None and card.pid not in living
 
 
 class Pulse:

@@ -74,6 +74,7 @@ class Session:
         self.board = Board()
         self.settings = Settings()
         self._elsewhere = 0  # workers that others have at this queue
+        self._living: frozenset[int] | None = None  # processes of workers, where that is known
         self.errands = Errands(self._carry_out)
         self.handing = Handing(ip, self.huey, self.board, self.lock, self._catch_up)
         self.control = Control(self.huey, self.board, self.lock, self.handing)
@@ -597,10 +598,13 @@ class Session:
 
     def _look_elsewhere(self) -> None:
         """Count the workers that others have at this queue."""
-        total = 0
+        total, self._living = 0, None
         if self.huey.durable:
             with self._past_outages():
-                total = len(self.huey.storage.workers())
+                workers = self.huey.storage.workers()
+                total = len(workers)
+                if not self.huey.is_borrowed:  # or the storage may not know those elsewhere
+                    self._living = frozenset(facts.get("pid", 0) for _, facts in workers)
         own = self.workers.count if self.workers.running else 0
         self._elsewhere = max(0, total - own)
 
@@ -620,13 +624,13 @@ class Session:
         return f"{self.huey.place} cannot be reached: {why}" if why else ""
 
     def _refresh_hints(self) -> None:
-        if self.board.by_state[State.queued]:
+        if self.board.by_state[State.queued] or self.board.by_state[State.running]:
             self._look_elsewhere()
         anybody = self.workers.running or self._elsewhere > 0
         idle = hints.idle_because(anybody, self.workers.paused and not self._elsewhere)
         lags = self.heartbeat.high_for(hints.LAG) >= hints.PATIENCE
         with self.lock:
-            hints.refresh(self.board, idle, lags)
+            hints.refresh(self.board, idle, lags, self._living)
 
     @contextlib.contextmanager
     def _past_outages(self) -> Iterator[None]:

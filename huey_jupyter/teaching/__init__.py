@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from huey_jupyter.teaching.checking import check, hint
+    from huey_jupyter.teaching.consumers import Consumers
     from huey_jupyter.teaching.labour import work
     from huey_jupyter.teaching.ladder import Ladder
     from huey_jupyter.teaching.lanes import Lanes
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from huey_jupyter.teaching.week import Week
 
 __all__ = [
+    "Consumers",
     "Ladder",
     "Lanes",
     "Line",
@@ -45,6 +47,7 @@ _HOMES: Final = {
     "hint": "checking",
     "redis_server": "server",
     "work": "labour",
+    "Consumers": "consumers",
     "Ladder": "ladder",
     "Lanes": "lanes",
     "Line": "line",

@@ -21,6 +21,7 @@ NOTEBOOKS: Final = {
     "04": "failing",
     "05": "pipes",
     "06": "sharing",
+    "07": "chaos",
     "08": "production",
     "09": "under_the_hood",
 }

@@ -42,12 +42,20 @@ LINE_OFFERS: Final = (
     ("go_on", "Go on"),
     ("end", "No more arrivals"),
 )
+CREW_OFFERS: Final = (("add_consumer", "Start a consumer"),)
+# Of a consumer and of a worker: the view's key, `#` and the process.
+CONSUMER_OFFERS: Final = (("sigint", "SIGINT"), ("sigterm", "SIGTERM"), ("sigkill", "SIGKILL"))
+WORKER_OFFERS: Final = (("sigkill_worker", "SIGKILL"),)
 SET: Final = "set"  # sent for a slider: the view's key, `#`, the slider's name, `=` and its value
 PICK: Final = "pick"  # sent for a square: the group's id, `#` and the task's number
 VERBS: Final = frozenset(
     {
         verb
-        for offers in (*OFFERS.values(), GROUP_OFFERS, DASHBOARD_OFFERS, LINE_OFFERS)
+        for offers in (
+            *OFFERS.values(),
+            *(GROUP_OFFERS, DASHBOARD_OFFERS, LINE_OFFERS),
+            *(CREW_OFFERS, CONSUMER_OFFERS, WORKER_OFFERS),
+        )
         for verb, _ in offers
     }
     | {PICK, SET}

@@ -142,6 +142,10 @@ def _course(card: Card, now: float) -> Iterator[Fact]:
     """Yield who works on it, and how that goes."""
     if card.worker and card.started is not None:
         yield Fact(card.worker)
+    if card.deaths:
+        yield Fact(_bereaved(card), tone="wait")
+    if card.put_back and card.state is not State.queued:
+        yield Fact(f"was put back into the queue {_times(card.put_back)}", tone="wait")
     if card.attempt and card.max_tries > 1 and card.state is not State.retry:
         yield Fact(f"try {card.attempt} of {card.max_tries}")
     if card.waited is not None:
@@ -151,6 +155,18 @@ def _course(card: Card, now: float) -> Iterator[Fact]:
         yield Fact("last output ", _since(last, now), " ago", after=last + SILENT)
     if card.state is State.stopping and card.asked is not None:
         yield Fact("waiting for a C call to return", after=card.asked + STUBBORN)
+
+
+def _bereaved(card: Card) -> str:
+    """Return that it runs once more, or did, as its worker had died."""
+    runs = "runs" if card.state in (State.running, State.stopping) else "ran"
+    if card.deaths == 1 and card.died:
+        return f"its worker, {card.died}, was lost: it {runs} again"
+    return f"its worker was lost {_times(card.deaths)}: it {runs} again"
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def _since(at: float, now: float) -> Tick:

@@ -51,6 +51,14 @@ def test_a_task_whose_worker_died_runs_again_by_default(huey, ran):
     assert (ran, result.get(blocking=True)) == ([1], None)
 
 
+def test_the_events_say_how_many_workers_have_died_with_a_task(make_huey):
+    huey = make_huey(events=True)
+    huey.task(name="note")(lambda: 1)()
+    huey.executor.receive(died_with(huey, 2), Alone(huey))
+
+    assert [e.get("deaths") for _, e in huey.events.read() if e["kind"] == "executing"] == [2]
+
+
 @pytest.mark.parametrize("way", ["of the task function", "of the queue"])
 def test_at_most_once_tells_the_caller_and_does_not_run_again(make_huey, ran, way):
     everywhere = way == "of the queue"

@@ -1,6 +1,7 @@
 """The story of every task, as any process can read it."""
 
 import json
+import os
 import time
 
 import pytest
@@ -46,6 +47,8 @@ def test_an_event_says_what_happened_to_which_task_and_when(double, work, events
         assert began <= event["at"] <= time.time()
     assert (enqueued["args"], enqueued["retries"]) == ("1", 0)
     assert executing["worker"] == "by hand"
+    assert executing["pid"] == os.getpid()
+    assert "deaths" not in executing
     assert complete["duration"] >= 0
 
 

@@ -204,6 +204,27 @@ def test_an_interrupted_task_is_back_in_the_queue():
     assert "put back" in card.error
 
 
+def test_a_card_remembers_that_its_worker_was_lost():
+    again = {**executing(at=3), "pid": 43, "deaths": 1}
+    card = told({**executing(), "pid": 42}, again, complete(5))
+
+    assert (card.deaths, card.died, card.pid) == (1, "thread 1 (pid 42)", 43)
+    assert card.state is State.done
+
+
+def test_a_card_remembers_that_it_was_put_back():
+    card = told(executing(), event("interrupted", 1), executing(at=2))
+
+    assert (card.put_back, card.error) == (1, "")
+
+
+def test_a_task_that_is_run_again_after_its_end_begins_a_new_story():
+    lost = {**executing(at=3), "pid": 43, "deaths": 1}
+    card = told(executing(), event("interrupted", 1), lost, complete(5), enqueued(9))
+
+    assert (card.deaths, card.died, card.put_back) == (0, "", 0)
+
+
 def test_each_state_has_a_shape_and_a_word_of_its_own():
     assert len({state.shape for state in State}) == len({state.word for state in State}) == 11
     assert State.canceled.word == "cancelled"
@@ -308,6 +329,7 @@ KINDS = st.sampled_from(sorted(STEPS))
 KEYS = st.sampled_from(
     [
         *("name", "at", "retries", "args", "label", "group", "eta", "worker", "attempt", "done"),
+        *("pid", "deaths"),
         *("total", "message", "records", "duration", "error", "traceback"),
     ]
 )

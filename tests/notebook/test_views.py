@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from huey_jupyter.cards import Board, Card, Group, State
-from huey_jupyter.hints import HOLDS
+from huey_jupyter.hints import GONE, HOLDS, refresh
 from huey_jupyter.views import (
     ansi,
     card_html,
@@ -425,6 +425,34 @@ def test_a_card_says_first_what_stands_in_its_way():
     assert card_text(waits, NOON).endswith(line)
     assert HOLDS in Page(html(card(hint=HOLDS))).text
     assert HOLDS not in Page(html(card(State.done, hint=HOLDS))).text
+
+
+@pytest.mark.parametrize(("state", "runs"), [(State.running, "runs"), (State.done, "ran")])
+def test_a_card_says_that_its_worker_was_lost_and_that_it_runs_again(state, runs):
+    again = card(state, deaths=1, died="process 1 (pid 42)", started=NOON)
+
+    assert f"its worker, process 1 (pid 42), was lost: it {runs} again" in Page(html(again)).text
+    again.deaths = 2
+    assert f"its worker was lost twice: it {runs} again" in card_text(again, NOON)
+
+
+def test_a_card_says_that_it_was_put_back_once_it_runs_again():
+    back = card(State.running, put_back=1, started=NOON)
+
+    assert "was put back into the queue once" in Page(html(back)).text
+    assert "put back" not in Page(html(card(State.queued, put_back=1))).text
+
+
+def test_a_card_that_nobody_runs_any_more_says_so_unless_that_is_not_known():
+    board = Board()
+    for task, pid in (("a", 42), ("b", 43)):
+        event = {"kind": "executing", "task": task, "at": NOON, "worker": "process 1", "pid": pid}
+        board.fold(event)
+
+    refresh(board, "", lags=False)
+    assert [one.hint for one in board.cards.values()] == ["", ""]
+    refresh(board, "", lags=False, living=frozenset({43}))
+    assert [one.hint for one in board.cards.values()] == [GONE, ""]
 
 
 def test_a_card_says_what_travels_along():
