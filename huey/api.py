@@ -474,13 +474,15 @@ class Huey:
         :param group: names a group that they belong to in the event stream.
         """
         items, events = [], []
-        facts = {"group": group} if group else {}
         for task in tasks:
             task.resolve_expires(utc=self.utc)
             items.append((self.serialize_task(task), task.priority))
             if self.events.enabled:
-                carries = {"carries": task.carries} if task.carries else {}
-                known = carries | task.describe() | facts
+                known = task.describe()
+                if task.carries:
+                    known["carries"] = task.carries
+                if group:
+                    known["group"] = group
                 events += self.events.of("enqueued", task, retries=task.retries, **known)
         return Batch(enqueue=items, events=events)
 

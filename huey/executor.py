@@ -194,8 +194,8 @@ class Executor:
         run = host.run or Run(task, host.name, huey.events.stir)
         gone = self._gather(run)
         if huey.events.enabled:
-            facts = {"worker": host.name, "attempt": task.attempt, "retries": task.retries}
-            huey.events.note("executing", run, **facts)
+            attempt, left = task.attempt, task.retries
+            huey.events.note("executing", run, worker=host.name, attempt=attempt, retries=left)
         logger.info("executing %s", task)
         huey.signals.send(S.SIGNAL_EXECUTING, task)
         token = running.set(run)

@@ -35,8 +35,8 @@ class AwaitingExecutor(Executor):
         run.give_way = Breath()
         gone = self._gather(run)
         if huey.events.enabled:
-            facts = {"worker": worker.name, "attempt": task.attempt, "retries": task.retries}
-            huey.events.note("executing", run, **facts)
+            attempt, left = task.attempt, task.retries
+            huey.events.note("executing", run, worker=worker.name, attempt=attempt, retries=left)
         logger.info("executing %s", task)
         huey.signals.send(S.SIGNAL_EXECUTING, task)
         token = running.set(run)
