@@ -478,12 +478,12 @@ class Huey:
             task.resolve_expires(utc=self.utc)
             items.append((self.serialize_task(task), task.priority))
             if self.events.enabled:
-                known = task.describe()
+                known = {"retries": task.retries, **task.describe()}
                 if task.carries:
                     known["carries"] = task.carries
                 if group:
                     known["group"] = group
-                events += self.events.of("enqueued", task, retries=task.retries, **known)
+                events.append(self.events.event("enqueued", task, known))
         return Batch(enqueue=items, events=events)
 
     def serialize_task(self, task: Task[Any]) -> Any:

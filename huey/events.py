@@ -58,15 +58,25 @@ class EventLog:
 
     def of(self, kind: str, task: Task[Any], **facts: Any) -> list[Any]:
         """Return one event ready for a storage, in a list; no event if events are off."""
-        if not self.enabled:
-            return []
+        return [self.event(kind, task, facts)] if self.enabled else []
+
+    def event(self, kind: str, task: Task[Any], facts: dict[str, Any]) -> Any:
+        """Return one event ready for a storage, whether events are on or off."""
         parts = (kind, task.id, task.name, time.time(), facts)
-        return [parts if self.huey.storage.keeps_objects else to_json(parts)]
+        return parts if self.huey.storage.keeps_objects else to_json(parts)
+
+    def begin(self, run: Run) -> None:
+        """Keep for the next flush, or for its end, that a worker begins a task."""
+        if self.enabled:
+            task = run.task
+            facts = {"worker": run.worker, "attempt": task.attempt, "retries": task.retries}
+            run.note(self.event("executing", task, facts))
+            self.stir(run)
 
     def note(self, kind: str, run: Run, **facts: Any) -> None:
         """Keep an event of a running task for the next flush; none after its last `collect`."""
         if self.enabled:
-            run.note(self.of(kind, run.task, **facts))
+            run.note(self.event(kind, run.task, facts))
             self.stir(run)
 
     def stir(self, run: Run) -> None:

@@ -193,9 +193,7 @@ class Executor:
         huey = self.huey
         run = host.run or Run(task, host.name, huey.events.stir)
         gone = self._gather(run)
-        if huey.events.enabled:
-            attempt, left = task.attempt, task.retries
-            huey.events.note("executing", run, worker=host.name, attempt=attempt, retries=left)
+        huey.events.begin(run)
         logger.info("executing %s", task)
         huey.signals.send(S.SIGNAL_EXECUTING, task)
         token = running.set(run)
