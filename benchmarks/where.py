@@ -35,7 +35,7 @@ REST = "everything around it"
 CALLER = {
     "s": "make the task",
     "serialize_task": "its message, as bytes",
-    "of": "events",
+    "event": "events",
     "describe": "events",
     "enqueue": "write it",
     "write": "write it",
@@ -45,7 +45,7 @@ WORKER = {
     "deserialize_task": "read the message",
     "heed_revocation": "see whether it is revoked",
     "_try": "call the function",
-    "note": "events",
+    "begin": "events",
     "collect": "events",
     "_follow_up": "the value, and what follows",
     "finish_and_claim": "acknowledge, keep the value, claim the next",

@@ -474,14 +474,16 @@ class Huey:
         :param group: names a group that they belong to in the event stream.
         """
         items, events = [], []
-        facts = {"group": group} if group else {}
         for task in tasks:
             task.resolve_expires(utc=self.utc)
             items.append((self.serialize_task(task), task.priority))
             if self.events.enabled:
-                carries = {"carries": task.carries} if task.carries else {}
-                known = carries | task.describe() | facts
-                events += self.events.of("enqueued", task, retries=task.retries, **known)
+                known = {"retries": task.retries, **task.describe()}
+                if task.carries:
+                    known["carries"] = task.carries
+                if group:
+                    known["group"] = group
+                events.append(self.events.event("enqueued", task, known))
         return Batch(enqueue=items, events=events)
 
     def serialize_task(self, task: Task[Any]) -> Any:

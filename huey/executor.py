@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import logging
-import os
 import time
 import traceback
 from collections.abc import Callable
@@ -195,7 +194,7 @@ class Executor:
         huey = self.huey
         run = host.run or Run(task, host.name, huey.events.stir)
         gone = self._gather(run)
-        self._tell_beginning(run, host)
+        huey.events.begin(run)
         logger.info("executing %s", task)
         huey.signals.send(S.SIGNAL_EXECUTING, task)
         token = running.set(run)
@@ -216,14 +215,6 @@ class Executor:
         finally:
             self._free_locks(run)
         return tried.value
-
-    def _tell_beginning(self, run: Run, host: Host) -> None:
-        """Note who runs a task, in which process, and how many have died of that."""
-        if self.huey.events.enabled:
-            task = run.task
-            facts = {"worker": host.name, "attempt": task.attempt, "retries": task.retries}
-            deaths = {"deaths": task.deaths} if task.deaths else {}
-            self.huey.events.note("executing", run, **facts, pid=os.getpid(), **deaths)
 
     def _wind_up(self, run: Run) -> None:
         """Do what was put off until the end of a run, the last first."""

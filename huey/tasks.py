@@ -268,11 +268,11 @@ class Run:
         if not self._awake:
             self._rouse()
 
-    def note(self, events: list[Any]) -> None:
-        """Keep events for whoever drains it next; none when it is over."""
+    def note(self, event: Any) -> None:
+        """Keep an event for whoever drains it next; not when it is over."""
         with self._lock:
             if not self.over:
-                self._notes += events
+                self._notes.append(event)
 
     def drain(
         self,

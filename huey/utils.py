@@ -175,13 +175,17 @@ _short.maxstring = _short.maxother = 40
 def short_call(args: tuple[Any, ...], kwargs: dict[str, Any], limit: int = 80) -> str:
     """Describe a call's arguments in at most ``limit`` characters, without costly reprs."""
     parts = [_short_repr(value) for value in args]
-    parts += [f"{key}={_short_repr(value)}" for key, value in kwargs.items()]
+    if kwargs:
+        parts += [f"{key}={_short_repr(value)}" for key, value in kwargs.items()]
     text = ", ".join(parts)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+_BRIEF = frozenset((int, float, bool, type(None)))
+
+
 def _short_repr(value: Any) -> str:
-    if type(value) in (int, float, bool, type(None)) and -1e15 < (value or 0) < 1e15:
+    if type(value) in _BRIEF and -1e15 < (value or 0) < 1e15:
         return repr(value)  # which most are; reprlib takes much longer to come to that
     try:
         return _short.repr(value)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from huey import Huey, composition
-from huey.events import to_json
+from huey.events import parts_of, to_json
 from huey.exceptions import ConfigurationError
 from huey.registry import Message
 from huey.serializer import Serializer
@@ -189,7 +189,7 @@ class Freight:
     def _events(self) -> list[Any]:
         """Return for each task the events that say that it waits."""
         return [
-            event if self.new.keeps_objects else to_json(event)
+            parts_of(event) if self.new.keeps_objects else to_json(parts_of(event))
             for _, event in self.huey.events.read()
             if event["kind"] in _TOLD and event["task"] in self._tasks
         ]

@@ -34,7 +34,7 @@ class AwaitingExecutor(Executor):
         huey, run = self.huey, worker.run or Run(task, worker.name, self.huey.events.stir)
         run.give_way = Breath()
         gone = self._gather(run)
-        self._tell_beginning(run, worker)
+        huey.events.begin(run)
         logger.info("executing %s", task)
         huey.signals.send(S.SIGNAL_EXECUTING, task)
         token = running.set(run)

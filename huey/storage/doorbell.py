@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from huey.storage.wake import Bell, BellWaiter
@@ -28,27 +28,50 @@ _LONGEST_PATH: Final = 100  # of a socket's address; the systems' limits are 104
 _OPEN_FILES: Final = "/proc/self/fd"  # on Linux: a short way to a folder with a long name
 
 
+class Listeners:
+    """The sockets in a folder, on each of which a process listens for one topic."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self._seen: tuple[float, list[str]] = (0.0, [])  # when it changed, and what was there
+
+    def names(self) -> list[str]:
+        """Return the sockets' names, of all topics; the folder is read if it has changed."""
+        seen_at, names = self._seen
+        try:
+            changed = os.stat(self.folder).st_mtime
+            if changed == seen_at:
+                return names
+            names = os.listdir(self.folder)
+        except OSError:
+            return []
+        if time.time() - changed > (_TICK if changed % 1 else _GRAIN):
+            self._seen = changed, names  # the next change will bear another time
+        return names
+
+
 class Doorbell(Bell):
     """A bell that other processes can ring.
 
     :param folder: where the sockets are; must exist.
     :param topic: beginning of the sockets' names; only doorbells of one topic hear each other.
+    :param listeners: those in the folder, if several doorbells look at it.
 
     One thread listens for the whole process, and only while somebody waits. Where there are no
     such sockets (other systems, or a folder whose name is too long where there is no ``/proc``),
     nothing is heard from other processes and waits end by their timeout.
     """
 
-    def __init__(self, folder: str, topic: str) -> None:
+    def __init__(self, folder: str, topic: str, listeners: Listeners | None = None) -> None:
         super().__init__()
         self.folder = folder
         self.topic = topic
+        self._listeners = listeners or Listeners(folder)
         self._pid = os.getpid()
         self._socket: socket.socket | None = None
         self._sender: socket.socket | None = None
         self._folder_fd: int | None = None
         self._name = ""
-        self._seen: tuple[float, list[str]] = (0.0, [])  # when the folder changed, the listeners
         self._unlink: Callable[[], object] = bool
         # Where the listener rests while nobody waits; put into by tasks, which may be interrupted.
         self._somebody: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -64,14 +87,18 @@ class Doorbell(Bell):
         if self._parked:
             self._somebody.put(None)
 
-    def tell(self, text: str = "") -> None:
-        """Send a datagram to the listeners of all other processes."""
+    def tell(self, text: str = "", names: Sequence[str] | None = None) -> None:
+        """Send a datagram to the listeners of all other processes.
+
+        :param names: what `Listeners.names` has just returned, if several doorbells tell.
+        """
         if not self._works:
             return
         if self._pid != os.getpid():
             self._begin_anew()
-        for name in self._others():
-            self._send(name, text.encode())
+        for name in self._listeners.names() if names is None else names:
+            if name.startswith(self.topic) and name != self._name:
+                self._send(name, text.encode())
 
     def close(self) -> None:
         """Stop listening and remove the socket."""
@@ -95,21 +122,6 @@ class Doorbell(Bell):
             self.ring(text)
         else:
             self.ring_some("")
-
-    def _others(self) -> list[str]:
-        """Return the names of other listeners' sockets; the folder is read if it has changed."""
-        seen_at, names = self._seen
-        try:
-            changed = os.stat(self.folder).st_mtime
-            if changed == seen_at:
-                return names
-            names = os.listdir(self.folder)
-        except OSError:
-            return []
-        names = [name for name in names if name.startswith(self.topic) and name != self._name]
-        if time.time() - changed > (_TICK if changed % 1 else _GRAIN):
-            self._seen = changed, names  # the next change will bear another time
-        return names
 
     def _address(self, name: str) -> str:
         """Return where a socket is; called with the lock held."""
@@ -178,7 +190,7 @@ class Doorbell(Bell):
     def _begin_anew(self) -> None:
         """Forget what a fork has copied: the parent's listener, waiters and locks."""
         sock, sender, folder_fd = self._socket, self._sender, self._folder_fd
-        Doorbell.__init__(self, self.folder, self.topic)
+        Doorbell.__init__(self, self.folder, self.topic, self._listeners)
         for copy in (sock, sender):
             if copy is not None:
                 copy.close()

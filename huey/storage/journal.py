@@ -1,9 +1,9 @@
 """Changes to the files of a folder, each in one step: a lock, and a journal that is done again.
 
-A file system moves one file in one step, not several. So a change is written down first, in a file
-that takes its name when it is whole; that is the moment in which the change has happened. Then it
-is carried out and the journal removed. Whoever takes the lock next and finds a journal, because a
-process was killed meanwhile, carries it out again: each step may be done twice.
+A file system moves one file in one step, not several. So a change is written down first, in the
+journal, with a sum over it; when all of it is there, the change has happened. Then it is carried
+out and the journal marked as empty. Whoever takes the lock next and finds something there, because
+a process was killed meanwhile, carries it out again: each step may be done twice.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import errno
 import json
 import logging
 import os
+import struct
 import threading
 import time
 import weakref
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -39,6 +41,7 @@ _IN_THE_WAY: Final = frozenset({errno.ENOTDIR, errno.EEXIST, errno.EISDIR})
 
 _PER_MILLISECOND: Final = 1000
 _STAMP: Final = len(names.stamp(0, 0))
+_HEAD: Final = struct.Struct(">II")  # of the journal: how long the rest is, 0 if empty; its sum
 
 _mutexes: dict[tuple[int, str], threading.Lock] = {}  # by process and folder
 _open: weakref.WeakSet[Journal] = weakref.WeakSet()
@@ -108,7 +111,9 @@ class Journal:
         self.threads_only = threads_only or fcntl is None
         self.began = self.order = ""  # the last stamp given, when the turn began and now
         self.opened = 0  # how many times; what was known of the files may not be true any more
-        self._files: tuple[int, int] | None = None  # the lock and the last stamp, open
+        # Open: the lock, the last stamp, and the journal, which is written anew in its place, as
+        # to make, rename and remove a file takes a file system hundreds of times as long.
+        self._files: tuple[int, int, int] | None = None
         self._pid = 0
 
     @contextmanager
@@ -116,8 +121,8 @@ class Journal:
         """Keep all others out; what a killed process had begun is finished first."""
         with self._mutex():
             try:
-                stamps = self._take_lock()
-                self._redo()
+                stamps, journal = self._take_lock()
+                self._redo(journal)
                 text = os.pread(stamps, _STAMP, 0).decode("latin-1")
                 self.began = self.order = text if len(text) == _STAMP else names.stamp(0, 0)
                 yield
@@ -206,16 +211,16 @@ class Journal:
         Once it is in the journal, it has: an error after that is left to the next turn, which
         cannot go on before this is done.
         """
-        if self.order != self.began and self._files is not None:
-            os.pwrite(self._files[1], self.order.encode(), 0)
+        _, stamps, journal = self._files or self._open_files()
+        if self.order != self.began:
+            os.pwrite(stamps, self.order.encode(), 0)
         if len(change.steps) == 1 and change.steps[0][0] != "append":
             self._carry_out(change.steps)
         elif change.steps:
-            self.write(".journal.new", json.dumps(change.steps).encode())
-            os.replace(self.path(".journal.new"), self.path(".journal"))
+            _fill(journal, json.dumps(change.steps).encode())
             with contextlib.suppress(OSError):
                 self._carry_out(change.steps)
-                os.unlink(self.path(".journal"))
+                _empty(journal)
 
     # -- steps, each of which may be done twice -----------------------------------------------
 
@@ -247,18 +252,17 @@ class Journal:
         finally:
             os.close(file)
 
-    def _redo(self) -> None:
-        written = self.read(".journal")
-        if written is None:
+    def _redo(self, journal: int) -> None:
+        head = os.pread(journal, _HEAD.size, 0)
+        length, found = _HEAD.unpack(head) if len(head) == _HEAD.size else (0, 0)
+        if not length:
             return
-        try:
-            steps = json.loads(written)
-        except ValueError:  # a loss of power has eaten it; a killed process leaves it whole
-            logger.warning("%s cannot be read: set aside", self.path(".journal"))
-            os.replace(self.path(".journal"), self.path(".journal.unreadable"))
-            return
-        self._carry_out(steps)
-        os.unlink(self.path(".journal"))
+        text = os.pread(journal, length, _HEAD.size)
+        if (len(text), zlib.crc32(text)) == (length, found):
+            self._carry_out(json.loads(text))
+        else:
+            logger.warning("%s: a change was cut short and has not happened", self.folder)
+        _empty(journal)
 
     # -- the lock -----------------------------------------------------------------------------
 
@@ -271,14 +275,14 @@ class Journal:
             self._pid = os.getpid()
         return self._lock
 
-    def _take_lock(self) -> int:
-        """Lock the folder and return the open file with the last stamp."""
+    def _take_lock(self) -> tuple[int, int]:
+        """Lock the folder and return the open files with the last stamp and the journal."""
         while True:
-            lock, stamps = self._files or self._open_files()
+            lock, stamps, journal = self._files or self._open_files()
             if not self.threads_only:
                 fcntl.flock(lock, fcntl.LOCK_EX)
             if self._is_there(lock):
-                return stamps
+                return stamps, journal
             self.close_files()  # the whole folder was removed, and perhaps made again
 
     def _give_lock(self) -> None:
@@ -291,10 +295,10 @@ class Journal:
         except FileNotFoundError:
             return False
 
-    def _open_files(self) -> tuple[int, int]:
+    def _open_files(self) -> tuple[int, int, int]:
+        lock, stamps, journal = ".lock", ".order", ".journal"
         try:
-            lock = self._open(".lock", os.O_CREAT | os.O_RDWR)
-            self._files = (lock, self._open(".order", os.O_CREAT | os.O_RDWR))
+            self._files = (self._open(lock), self._open(stamps), self._open(journal))
         except OSError as error:
             if error.errno in _PASSING_AT_START:
                 raise
@@ -306,7 +310,7 @@ class Journal:
         _open.add(self)
         return self._files
 
-    def _open(self, path: str, flags: int) -> int:
+    def _open(self, path: str, flags: int = os.O_CREAT | os.O_RDWR) -> int:
         """Open a file, readable by its owner alone, in a folder made if there is none."""
         try:
             return os.open(self.path(path), flags, 0o600)
@@ -335,6 +339,18 @@ def _write_all(file: int, data: bytes, offset: int) -> None:
     while left:
         count = os.pwrite(file, left, offset)
         left, offset = left[count:], offset + count
+
+
+def _fill(journal: int, text: bytes) -> None:
+    try:
+        _write_all(journal, _HEAD.pack(len(text), zlib.crc32(text)) + text, 0)
+    except OSError:
+        _empty(journal)
+        raise
+
+
+def _empty(journal: int) -> None:
+    os.pwrite(journal, bytes(_HEAD.size), 0)
 
 
 def _make_folders(path: str) -> None:

@@ -80,8 +80,8 @@ class MemoryStorage(BatchStorage):
         self._locks: dict[str, str] = {}  # by key: who holds it
         self._turns_taken: dict[str, deque[float]] = {}
         self._chords: dict[str, dict[int, Any]] = {}
-        self._events: deque[tuple[int, Any]] = deque(maxlen=EVENTS_KEPT)
-        self._cursor = 0
+        self._events: deque[Any] = deque(maxlen=EVENTS_KEPT)
+        self._cursor = 0  # of the newest event; they are counted without a gap
         self._idle_bell = Bell()
         self._result_bell = Bell()
         self._event_bell = Bell()
@@ -373,7 +373,7 @@ class MemoryStorage(BatchStorage):
 
     def last_event(self) -> int | None:
         with self._lock:
-            return self._events[-1][0] if self._events else None
+            return self._cursor if self._events else None
 
     def flush_events(self) -> None:
         with self._lock:
@@ -459,50 +459,51 @@ class MemoryStorage(BatchStorage):
         return Batch(results=new, endings=batch.endings, events=batch.events)
 
     def _apply(self, batch: Batch) -> None:
-        for key in batch.clear:
+        results, endings, enqueue, schedule, aside, events, joins, forget, clear = batch
+        for key in clear:
             self._values.pop(key, None)
             self._expires.pop(key, None)
-        self._values.update(batch.results)
+        self._values.update(results)
         if self._expires:
-            for key, _ in batch.results:
+            for key, _ in results:
                 self._expires.pop(key, None)
-        for key, ending in batch.endings:
+        for key, ending in endings:
             self._end(key, ending)
-        for data, priority in batch.enqueue:
+        for data, priority in enqueue:
             self._push(data, priority)
-        for data, timestamp, priority in batch.schedule:
+        for data, timestamp, priority in schedule:
             when = to_timestamp(timestamp)
             self._schedule.push(when, next(self._order_scheduled), (data, priority))
-        self._aside.extend(batch.aside)
-        for join in batch.joins:
+        self._aside.extend(aside)
+        for join in joins:
             self._join(join)
-        for key in batch.forget:
+        for key in forget:
             self._chords.pop(key, None)
-        for event in batch.events:
-            self._cursor += 1
-            self._events.append((self._cursor, event))
+        self._events.extend(events)
+        self._cursor += len(events)
 
     def _ring(self, batch: Batch) -> None:
         """Wake those who wait for something in a batch that has just been written."""
-        for key, _ in batch.results:
+        results, endings, enqueue, schedule, _, events, joins, _, _ = batch
+        for key, _ in results:
             self._result_bell.ring(key)
-        for key, _ in batch.endings:
+        for key, _ in endings:
             self._result_bell.ring(key)
-        if batch.enqueue or batch.joins:
-            self._idle_bell.ring_some(_IDLE, len(batch.enqueue) + len(batch.joins))
-        if batch.schedule:
+        if enqueue or joins:
+            self._idle_bell.ring_some(_IDLE, len(enqueue) + len(joins))
+        if schedule:
             self.wake_schedule()
-        if batch.events:
+        if events:
             self._event_bell.ring("")
 
     def _read_events(self, after: int | None, limit: int | None) -> list[tuple[int, Any]]:
         if after is not None and self._cursor <= after:
             return []
         with self._lock:
-            first = self._cursor - len(self._events) + 1  # cursors are counted without a gap
+            first = self._cursor - len(self._events) + 1
             start = 0 if after is None else max(0, after + 1 - first)
             stop = None if limit is None else start + limit
-            return list(itertools.islice(self._events, start, stop))
+            return list(enumerate(itertools.islice(self._events, start, stop), first + start))
 
 
 def _is_same(one: Any, other: Any) -> bool:

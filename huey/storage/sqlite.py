@@ -33,7 +33,7 @@ from huey.storage.base import (
     Waiter,
     halve,
 )
-from huey.storage.doorbell import Doorbell
+from huey.storage.doorbell import Doorbell, Listeners
 from huey.storage.liveness import Liveness
 from huey.storage.wake import BellWaiter, Lookout
 from huey.utils import is_filename, to_timestamp
@@ -453,9 +453,10 @@ class SqliteStorage(BatchStorage):
         self._live_folder_made = False
         self._lookout = Lookout()
         self._liveness: Liveness = Liveness(self.live_folder)
-        self._idle_bell = Doorbell(self.live_folder, "idle")
-        self._result_bell = Doorbell(self.live_folder, "result")
-        self._event_bell = Doorbell(self.live_folder, "event")
+        self._listeners = Listeners(self.live_folder)
+        self._idle_bell = Doorbell(self.live_folder, "idle", self._listeners)
+        self._result_bell = Doorbell(self.live_folder, "result", self._listeners)
+        self._event_bell = Doorbell(self.live_folder, "event", self._listeners)
 
     def _after_fork(self) -> None:
         self._close_bells()
@@ -761,25 +762,26 @@ class SqliteStorage(BatchStorage):
 
         :param claimed: how many messages were claimed in the same step, so need nobody else.
         """
+        others = self._listeners.names()  # one look for all who are told
         for key, _ in (*batch.results, *batch.endings):
-            self._ring_result(key)
+            self._ring_result(key, others)
         if batch.enqueue or batch.joins:
-            self._ring_idle(len(batch.enqueue) + len(batch.joins) - claimed)
+            self._ring_idle(len(batch.enqueue) + len(batch.joins) - claimed, others)
         if batch.schedule:
             self.wake_schedule()
         if batch.events:
             self._event_bell.ring(_NEW)
-            self._event_bell.tell(_NEW)
+            self._event_bell.tell(_NEW, others)
 
-    def _ring_result(self, key: str) -> None:
+    def _ring_result(self, key: str, others: Sequence[str] | None = None) -> None:
         self._result_bell.ring(key)
-        self._result_bell.tell(key)
+        self._result_bell.tell(key, others)
 
-    def _ring_idle(self, count: int) -> None:
+    def _ring_idle(self, count: int, others: Sequence[str] | None = None) -> None:
         """Wake as many idle workers as there are messages, first those of this process."""
         left = count - self._idle_bell.ring_some(_IDLE, count) if count > 0 else 0
         for _ in range(min(left, 64)):
-            self._idle_bell.tell()
+            self._idle_bell.tell("", others)
 
 
 def _absolute(filename: str | os.PathLike[str]) -> str:

@@ -245,7 +245,7 @@ def test_finishing_the_work_of_a_killed_process_may_be_cut_short_as_well(tmp_pat
         place.fill()
         if not place.dies("finish with all that follows", first):
             break
-        journal = (place.folder / "queue" / ".journal").exists()
+        journal = any((place.folder / "queue" / ".journal").read_bytes()[:4])  # it is not empty
         cut_short += place.dies("put", second) and journal
         place.dies("put", 10_000)
         found = place.snapshot()

@@ -153,7 +153,7 @@ def test_who_goes_off_with_a_message_has_another_worker_look_out(storage, monkey
         storage._idle_bell._waiters[""].reverse()  # so that who looks out is rung first
         storage.enqueue(b"1")
         eventually(lambda: storage.inflight() == 1)
-        monkeypatch.setattr(storage, "_ring_idle", lambda count: None)
+        monkeypatch.setattr(storage, "_ring_idle", lambda *count: None)
         storage.enqueue(b"2")
 
         assert {worker.value() for worker in workers} == {b"1", b"2"}
