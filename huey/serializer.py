@@ -55,9 +55,11 @@ class Serializer:
         return type(self) is Serializer and not self.compression
 
     def _serialize(self, data: Any) -> bytes:
+        """Return ``data`` as bytes, not compressed: what another format overrides."""
         return pickle.dumps(data, pickle.HIGHEST_PROTOCOL)
 
     def _deserialize(self, data: bytes) -> Any:
+        """Return the object that `_serialize` made into bytes: what another format overrides."""
         return pickle.loads(data)  # noqa: S301 - the documented default; see the class docstring
 
     def serialize(self, data: Any) -> Any:
