@@ -56,7 +56,7 @@ class Lessons(SphinxDirective):
             links.append(f"`Lesson {lesson.number} on Binder <{_on_binder(lesson, place)}>`__")
         links.append(f":download:`Lesson {lesson.number} as a file <{lesson.name}.ipynb>`")
         return (
-            f".. rubric:: {lesson.number}: :doc:`{lesson.title} <{lesson.name}>`\n\n"
+            f".. rubric:: :doc:`{lesson.number}: {lesson.title} <{lesson.name}>`\n\n"
             f"{lesson.promise}\n\n"
             f".. container:: lesson-links\n\n    {' '.join(links)}\n"
         )
