@@ -16,6 +16,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+COVERAGE = NOTEBOOKS / "coverage.json"
 PLACE = re.compile(r"(?:gh|gl)/[\w.-]+/[\w.-]+/[\w./-]+")
 
 
@@ -46,6 +47,8 @@ class Lessons(SphinxDirective):
     """List the lessons: to read, to run in the browser, to open on Binder, to take along."""
 
     def run(self) -> list[nodes.Node]:
+        for lesson in lessons():
+            self.env.note_dependency(NOTEBOOKS / f"{lesson.name}.ipynb")
         return self.parse_text_to_nodes("\n".join(map(self._row, lessons())))
 
     def _row(self, lesson: Lesson) -> str:
@@ -56,7 +59,7 @@ class Lessons(SphinxDirective):
             links.append(f"`Lesson {lesson.number} on Binder <{_on_binder(lesson, place)}>`__")
         links.append(f":download:`Lesson {lesson.number} as a file <{lesson.name}.ipynb>`")
         return (
-            f".. rubric:: {lesson.number}: :doc:`{lesson.title} <{lesson.name}>`\n\n"
+            f".. rubric:: :doc:`{lesson.number}: {lesson.title} <{lesson.name}>`\n\n"
             f"{lesson.promise}\n\n"
             f".. container:: lesson-links\n\n    {' '.join(links)}\n"
         )
@@ -75,7 +78,8 @@ class Taught(SphinxDirective):
     """List the names of the API by the lesson that uses each in its code."""
 
     def run(self) -> list[nodes.Node]:
-        names = json.loads((NOTEBOOKS / "coverage.json").read_text(encoding="utf-8"))
+        self.env.note_dependency(COVERAGE)
+        names = json.loads(COVERAGE.read_text(encoding="utf-8"))
         rows = [
             f":doc:`{lesson.title} <{lesson.name}>`\n"
             f"    {', '.join(f'`{name}`' for name in names[lesson.number])}"

@@ -15,6 +15,7 @@ from huey.exceptions import HueyException
 from huey.results import Result, ResultGroup
 from huey.storage import Batch
 from huey.tasks import Task
+from huey.utils import from_timestamp
 from huey_jupyter.backends import NotebookHuey
 from huey_jupyter.cards import Board, Card, State
 from huey_jupyter.cells import MISSING, Brought, Cell, Snapshot, compile_cell
@@ -124,7 +125,7 @@ class Handing:
         once = source._replace(options=replace(source.options, every=""))
 
         def hand_over_in(minute: datetime.datetime) -> bool:
-            if matches(minute):
+            if matches(self._on_the_wall(minute)):
                 self.hand_over(once)
             return False  # the engine's own task has no names to run on
 
@@ -134,6 +135,12 @@ class Handing:
         cell.__module__ = "__main__"
         declare = self.huey.periodic_task(hand_over_in, name=source.label)
         return declare(cell).task_class.name
+
+    def _on_the_wall(self, minute: datetime.datetime) -> datetime.datetime:
+        """Return the reader's local time, unless the Huey has a time zone of its own."""
+        if self.huey.timezone is not None:
+            return minute
+        return from_timestamp(self.huey.timestamp(minute), utc=False)
 
     def hand_over_again(self, task_id: str, held: Result[Any] | None) -> Result[Any] | None:
         """Run a cell once more whose task is over; None if its source is not kept any more.

@@ -27,7 +27,7 @@ class CellOptions:
     :param retry_backoff: factor by which these grow, 0 for none.
     :param delay: seconds before which it must not run.
     :param eta: naive local time before which it must not run.
-    :param every: minutes in which it runs by itself, like ``*/5 * * * *``.
+    :param every: minutes of local time in which it runs by itself, like ``*/5 * * * *``.
     :param priority: the higher number runs first.
     :param timeout: seconds that one try may take.
     :param expires: seconds after which it is not worth running.

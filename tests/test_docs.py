@@ -2,9 +2,10 @@
 
 import importlib
 import inspect
+import sys
 
 import pytest
-from check_site import complaints
+from check_site import complaints, main
 from sites import ROOT
 from sphinx.util.inventory import InventoryFile
 
@@ -73,6 +74,13 @@ def test_a_link_that_leads_nowhere_is_found(tmp_path, text, problem):
     link = text.split('"')[1]
 
     assert list(complaints(tmp_path)) == ([f"page.html: {link}: {problem}"] if problem else [])
+
+
+def test_a_folder_without_a_site_is_not_taken_for_a_site_without_faults(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["check_site.py", str(tmp_path)])
+
+    with pytest.raises(SystemExit, match=r"no index\.html"):
+        main()
 
 
 def test_each_lesson_is_in_the_manual_as_it_ran(manual):

@@ -66,7 +66,10 @@ def main() -> int:
     """Check the folder that the command line names; return how many complaints there are."""
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    found = list(complaints(Path(sys.argv[1])))
+    folder = Path(sys.argv[1])
+    if not (folder / "index.html").is_file():
+        sys.exit(f"there is no site in {folder}: it has no index.html")
+    found = list(complaints(folder))
     print(*found, sep="\n")
     return min(len(found), 99)
 

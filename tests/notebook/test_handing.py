@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -121,6 +122,33 @@ def test_a_repeated_cell_is_declared_once_however_often_it_is_run(session: Sessi
     assert session.tasks("done")[0].value == {"text/plain": "'two'"}
     assert session.cancel(name) == 1
     assert not session.huey.registry.periodic
+
+
+@pytest.fixture
+def in_kolkata(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_kolkata")
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="no zone can be set here")
+@pytest.mark.parametrize(("zone", "utc"), [(None, (4, 0)), (datetime.UTC, (9, 30))])
+def test_a_repeated_cell_goes_by_the_clock_on_the_wall(
+    session: Session, zone: datetime.tzinfo | None, utc: tuple[int, int]
+) -> None:
+    session.huey.timezone = zone
+    session.run_cell("1", "tick", every="30 9 * * *")
+
+    noon = datetime.datetime(2040, 6, 1, 12, tzinfo=datetime.UTC)
+    session.huey.enqueue_periodic(int(noon.timestamp() // 60))
+    assert session.tasks() == []
+    hour, minute = utc
+    due = noon.replace(day=2, hour=hour, minute=minute)
+    session.huey.enqueue_periodic(int(due.timestamp() // 60))
+    eventually(lambda: session.tasks("done"))
 
 
 def test_a_cell_that_has_failed_is_run_again_on_its_card(session: Session) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shlex
 import signal
 import socket
 import struct
@@ -10,6 +11,7 @@ import time
 import traceback
 from contextlib import closing, contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -19,7 +21,7 @@ from processes import run, running
 from redis_server import RedisServer
 from waiting import PATIENCE, at_once, eventually, started
 
-from huey import PriorityRedisExpireHuey, PriorityRedisHuey, RedisExpireHuey, RedisHuey
+from huey import PriorityRedisExpireHuey, PriorityRedisHuey, RedisExpireHuey, RedisHuey, chord
 from huey.constants import EmptyData
 from huey.exceptions import ConfigurationError, StorageError
 from huey.registry import Message
@@ -43,6 +45,7 @@ storage = kind("test", url=sys.argv[1])
 CLAIM_AND_HANG = OPEN + "print(storage.claim('a', 30).data.decode(), flush=True); input()\n"
 
 KINDS = [RedisStorage, PriorityRedisStorage]
+SHARED_SERVER = Path(__file__).parents[2] / "docs" / "howto" / "shared-server.rst"
 
 
 @pytest.fixture(params=KINDS)
@@ -1157,6 +1160,28 @@ def test_a_user_who_may_do_little_more_than_needed_will_do(redis_server, client)
         assert storage.claim("a", 0.05) is None
         storage.wake_claims()
     client.acl_deluser("few")
+
+
+def test_the_user_of_the_manual_may_do_all_that_a_consumer_does(redis_server, client):
+    line = SHARED_SERVER.read_text().partition("$ redis-cli ")[2].partition("\n\n")[0]
+    client.execute_command(*shlex.split(line.replace("\\\n", " ")))
+    client.acl_log_reset()
+    url = f"unix://app:PASSWORD@{redis_server.socket}"
+    huey = PriorityRedisExpireHuey("app", url=url, expire_time=60, events=True)
+
+    @huey.task()
+    @huey.rate_limit("often", limit=100, per=60)
+    @huey.lock_task("alone")
+    def add(numbers):
+        return sum(numbers)
+
+    with closing(huey.storage), huey.create_consumer():
+        whole = chord([add.s([1, 2]), add.s([3, 4])], add)
+        assert huey.enqueue(whole).get(blocking=True, timeout=PATIENCE) == 10
+        assert add.schedule(([1, 2],), delay=0.01).get(blocking=True, timeout=PATIENCE) == 3
+        assert list(huey.events.read())
+    assert client.acl_log() == []
+    client.acl_deluser("app")
 
 
 def test_a_user_who_may_not_do_what_is_needed_is_named_the_remedy(redis_server, client):
