@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
-import hmac
 import pickle
 import zlib
 from collections.abc import Callable, Sequence
@@ -172,6 +170,8 @@ class SignedSerializer(Serializer):
         payload, _, signature = bytes(data).rpartition(b":")
         digest = "sha1" if len(signature) == _SHA1_DIGITS else "sha256"
         known = self._signatures(digest, payload)
+        import hmac
+
         if not any([hmac.compare_digest(signature, one) for one in known]):
             raise HueyException(
                 "the signature is wrong: this was written without the secret, for another salt, "
@@ -203,6 +203,9 @@ def _signer(secrets: Sequence[bytes], salt: bytes) -> Callable[[str, bytes], lis
     The keys are in its closure, where neither a repr nor vars() shows them. As in huey's
     messages, a key is the plain digest of salt and secret.
     """
+    import hashlib  # with OpenSSL, which takes its time, and only here
+    import hmac
+
     keys = {
         digest: [hashlib.new(digest, salt + secret).digest() for secret in secrets]
         for digest in ("sha256", "sha1")
