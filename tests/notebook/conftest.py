@@ -9,9 +9,11 @@ from typing import Any
 import nbformat
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 from nbclient import NotebookClient
 from traitlets.config import Config
 
+import huey_jupyter
 from huey_jupyter import Session
 
 
@@ -46,6 +48,18 @@ def opened(ip: Any) -> Iterator[Session]:
         yield session
     finally:
         session.close()
+
+
+@pytest.fixture
+def loaded(ip: Any) -> Iterator[Session]:
+    """The session of a shell in which the extension is loaded."""
+    with capture_output():
+        ip.run_line_magic("load_ext", "huey_jupyter")
+        try:
+            yield huey_jupyter.current()
+        finally:
+            ip.run_line_magic("unload_ext", "huey_jupyter")
+            huey_jupyter._last = None
 
 
 @pytest.fixture

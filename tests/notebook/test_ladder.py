@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from IPython.utils.capture import capture_output
 from waiting import eventually
 
-import huey_jupyter
 from huey import CancelExecution, RetryTask
 from huey_jupyter.states import State
 from huey_jupyter.teaching import Ladder
@@ -48,18 +46,6 @@ def twice() -> Course:
         event("executing", 10.8),
         event("complete", 11.0),
     )
-
-
-@pytest.fixture
-def loaded(ip: Any) -> Iterator[Any]:
-    """The session of a shell in which the extension is loaded."""
-    with capture_output():
-        ip.run_line_magic("load_ext", "huey_jupyter")
-        try:
-            yield huey_jupyter.current()
-        finally:
-            ip.run_line_magic("unload_ext", "huey_jupyter")
-            huey_jupyter._last = None
 
 
 # --- data ---

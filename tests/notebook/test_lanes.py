@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from IPython.utils.capture import capture_output
 
-import huey_jupyter
 from huey.exceptions import TaskLockedException
 from huey_jupyter.states import State
 from huey_jupyter.teaching import Lanes, work
@@ -26,18 +24,6 @@ NOTES = [
     Note(3.0, "freed", "slip", "h1", "a"),
     Note(3.5, "taken", "slip", "h4", "b"),
 ]
-
-
-@pytest.fixture
-def loaded(ip: Any) -> Iterator[Any]:
-    """The session of a shell in which the extension is loaded."""
-    with capture_output():
-        ip.run_line_magic("load_ext", "huey_jupyter")
-        try:
-            yield huey_jupyter.current()
-        finally:
-            ip.run_line_magic("unload_ext", "huey_jupyter")
-            huey_jupyter._last = None
 
 
 def event(kind: str, task: str, at: float, **facts: Any) -> dict[str, Any]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from IPython.utils.capture import capture_output
 from waiting import eventually
 
-import huey_jupyter
 from huey_jupyter.teaching import Line, work
 from huey_jupyter.teaching.chart import Facts, LineView, sentence
 from huey_jupyter.teaching.flow import Flow
@@ -29,18 +27,6 @@ def flow() -> Flow:
     for kind, at, task in STORY:
         flow.fold({"kind": kind, "at": at, "task": task})
     return flow
-
-
-@pytest.fixture
-def loaded(ip: Any) -> Iterator[Any]:
-    """The session of a shell in which the extension is loaded."""
-    with capture_output():
-        ip.run_line_magic("load_ext", "huey_jupyter")
-        try:
-            yield huey_jupyter.current()
-        finally:
-            ip.run_line_magic("unload_ext", "huey_jupyter")
-            huey_jupyter._last = None
 
 
 @pytest.fixture

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from IPython.utils.capture import capture_output
 
-import huey_jupyter
 from huey import MemoryHuey, chord, group
 from huey.exceptions import ConfigurationError
 from huey_jupyter.teaching import Pipes
@@ -108,18 +106,6 @@ def test_a_task_function_is_no_task() -> None:
 
 
 # --- the real queue ---
-
-
-@pytest.fixture
-def loaded(ip: Any) -> Iterator[Any]:
-    """The session of a shell in which the extension is loaded."""
-    with capture_output():
-        ip.run_line_magic("load_ext", "huey_jupyter")
-        try:
-            yield huey_jupyter.current()
-        finally:
-            ip.run_line_magic("unload_ext", "huey_jupyter")
-            huey_jupyter._last = None
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from IPython.utils.capture import capture_output
 
-import huey_jupyter
 from huey import MemoryHuey
 from huey_jupyter.teaching import check, exercises, hint, work
 from huey_jupyter.teaching.checking import CheckFailed, _asked
@@ -18,18 +17,6 @@ from huey_jupyter.teaching.exercises import NOTEBOOKS, Todo, exercise, expect
 from huey_jupyter.teaching.facts import Run, most_at_once
 from huey_jupyter.teaching.labour import Mishap, speed
 from huey_jupyter.teaching.verdict import Grade, Verdict
-
-
-@pytest.fixture
-def loaded(ip: Any) -> Iterator[Any]:
-    """The session of a shell in which the extension is loaded."""
-    with capture_output():
-        ip.run_line_magic("load_ext", "huey_jupyter")
-        try:
-            yield huey_jupyter.current()
-        finally:
-            ip.run_line_magic("unload_ext", "huey_jupyter")
-            huey_jupyter._last = None
 
 
 @pytest.fixture

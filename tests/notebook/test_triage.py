@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from IPython.utils.capture import capture_output
 
-import huey_jupyter
 from huey_jupyter.teaching import Triage, work
 from huey_jupyter.teaching.classes import ClassesView, Facts, sentence
 
 KINDS = {"pain": (10, 14), "arm": (5, 18), "cough": (0, 18)}
-
-
-@pytest.fixture
-def loaded(ip: Any) -> Iterator[Any]:
-    """The session of a shell in which the extension is loaded."""
-    with capture_output():
-        ip.run_line_magic("load_ext", "huey_jupyter")
-        try:
-            yield huey_jupyter.current()
-        finally:
-            ip.run_line_magic("unload_ext", "huey_jupyter")
-            huey_jupyter._last = None
 
 
 @pytest.fixture
