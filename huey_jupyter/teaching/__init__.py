@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from huey_jupyter.teaching.agenda import Agenda
     from huey_jupyter.teaching.checking import check, hint
     from huey_jupyter.teaching.consumers import Consumers
     from huey_jupyter.teaching.labour import work
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from huey_jupyter.teaching.week import Week
 
 __all__ = [
+    "Agenda",
     "Consumers",
     "Ladder",
     "Lanes",
@@ -47,6 +49,7 @@ _HOMES: Final = {
     "hint": "checking",
     "redis_server": "server",
     "work": "labour",
+    "Agenda": "agenda",
     "Consumers": "consumers",
     "Ladder": "ladder",
     "Lanes": "lanes",
