@@ -37,7 +37,7 @@ test: ## everything that CI runs: lint, notebooks, all tests
 fast: ## the quick tests: no browser, kernel, server or kills (more arguments: PYTEST_ARGS=...)
 	@tools/setup fast
 	@echo "== pytest, what is quick"
-	@$(RUN) pytest -m "not (browser or kernel or server or faults or interop or binder or slow)" $(PYTEST_ARGS)
+	@$(RUN) pytest -m "not (browser or kernel or server or faults or interop or binder or site or slow)" $(PYTEST_ARGS)
 
 binder: ## do in an environment of its own what mybinder.org would do with binder/
 	@tools/setup fast

@@ -11,6 +11,8 @@ from sphinx.util.inventory import InventoryFile
 
 from huey import exceptions
 
+pytestmark = pytest.mark.site
+
 DOORS = ("huey", "huey.api", "huey.storage", "huey_jupyter")
 CLASSES = (
     *("huey.api.Huey", "huey.tasks.Task", "huey.tasks.TaskWrapper"),
