@@ -104,7 +104,6 @@ def test_a_task_is_cancelled_whatever_it_gives_as_the_reason(huey, work, why):
         result.get(blocking=True, timeout=PATIENCE)
 
 
-
 def test_after_a_cancelled_task_the_other_hooks_are_told_why(huey, work, double, told):
     huey.post_execute("post")(lambda task, value, error: told.append(str(error)))
 
