@@ -136,7 +136,7 @@ class Inspection:
     def _about(self, task_ids: Set[str]) -> Iterator[Seen]:
         """Yield messages of tasks made about when a few tasks were: among a million soon theirs."""
         for task_id in task_ids if len(task_ids) <= _SINGLY else ():
-            made = made_at(task_id.encode())
+            made = made_at(str(task_id))
             if made is not None:
                 yield from self.huey.storage.waiting_about(partial(_is_earlier, made))
 
@@ -169,8 +169,8 @@ def _ids(message: Message | None) -> Iterator[str]:
 def _is_earlier(made: bytes, data: Any) -> bool:
     """Say whether the task in a message was made before; if it does not show that, say no."""
     if type(data) is Message:
-        data = data.id.encode()
-    known = made_at(data) if isinstance(data, bytes) else None
+        data = str(data.id)  # which whoever enqueued it may have chosen, and not as a text
+    known = made_at(data) if isinstance(data, bytes | str) else None
     return known is not None and known < made
 
 

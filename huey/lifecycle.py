@@ -112,7 +112,8 @@ def judge(
 
 def because(ending: str, why: str) -> str:
     """Return an ending as a storage keeps it, with a reason for whoever reads the result."""
-    return f"{ending}: {why[:_LONGEST_REASON]}" if why else ending
+    told = why[:_LONGEST_REASON].encode(errors="backslashreplace").decode()  # half a character
+    return f"{ending}: {told}" if told else ending
 
 
 def reasoned(ending: str) -> tuple[str, str]:

@@ -48,9 +48,9 @@ def make_id() -> str:
 _MADE = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-([0-9a-f]{12})")
 
 
-def made_at(data: bytes) -> bytes | None:
-    """Return when the first id in some bytes was made, to be compared; None if they do not say."""
-    found = _MADE.search(data)
+def made_at(data: bytes | str) -> bytes | None:
+    """Return when the first id in some data was made, to be compared; None if it does not say."""
+    found = _MADE.search(data.encode(errors="replace") if isinstance(data, str) else data)
     return found and found[1]
 
 

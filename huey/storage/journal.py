@@ -257,7 +257,8 @@ class Journal:
         length, found = _HEAD.unpack(head) if len(head) == _HEAD.size else (0, 0)
         if not length:
             return
-        text = os.pread(journal, length, _HEAD.size)
+        there = min(length, os.fstat(journal).st_size)  # a length may be a mistake, and huge
+        text = os.pread(journal, there, _HEAD.size)
         if (len(text), zlib.crc32(text)) == (length, found):
             self._carry_out(json.loads(text))
         else:
@@ -296,16 +297,21 @@ class Journal:
             return False
 
     def _open_files(self) -> tuple[int, int, int]:
-        lock, stamps, journal = ".lock", ".order", ".journal"
+        opened: list[int] = []
         try:
-            self._files = (self._open(lock), self._open(stamps), self._open(journal))
+            for path in (".lock", ".order", ".journal"):
+                opened.append(self._open(path))
         except OSError as error:
+            for file in opened:
+                os.close(file)
             if error.errno in _PASSING_AT_START:
                 raise
             raise StorageError(
                 f"cannot use {self.folder} as a queue: {error}. Check that it is a folder or can "
                 f"be made, and that it can be written to, or give another path"
             ) from error
+        lock, stamps, journal = opened
+        self._files = lock, stamps, journal
         self.opened += 1
         _open.add(self)
         return self._files

@@ -40,6 +40,8 @@ from huey.utils import is_filename, to_timestamp
 
 EVENTS_KEPT = 10_000  # of all who share a file,
 ENDINGS_KEPT = 100_000  # likewise
+_AT_ONCE = 1000  # messages that one statement looks at, while others wait
+_LAST_ROW = 2**63 - 1
 _TRIM_EVERY = 500  # appended events or endings between two looks at how many there are
 
 # Woken by their doorbell, one idle worker of each process still looks by itself this often
@@ -159,19 +161,21 @@ class SqliteStorage(BatchStorage):
     def waiting(self, text: bytes = b"") -> Iterator[Seen]:
         for table in ("schedule", "task"):
             last = 0
-            while rows := self._page(table, last, 1000, text):
+            while rows := self._page(table, last, text=text):
                 for last, data in rows:
-                    yield Seen(data, table == "schedule", (table, last))
+                    if data is not None:
+                        yield Seen(data, table == "schedule", (table, last))
 
     def waiting_about(self, is_earlier: Earlier) -> Iterator[Seen]:
         for table in ("task", "schedule"):
             ((first, last),) = self._execute(statements.ENDS[table])
 
             def look(row: int, table: str = table) -> tuple[int, Any] | None:
-                return next(iter(self._page(table, row - 1, 1)), None)
+                near = row + _AT_ONCE  # as the rows of another queue may come then, a million
+                return next(iter(self._page(table, row - 1, near, 1)), None)
 
             row = halve(first, last, look, is_earlier)
-            for number, data in self._page(table, row - FEW, 3 * FEW):
+            for number, data in self._page(table, row - FEW, row + 2 * FEW):
                 yield Seen(data, table == "schedule", (table, number))
 
     def withdraw(self, data: Any, batch: Batch = NOTHING, place: Any = None) -> bool:
@@ -585,9 +589,19 @@ class SqliteStorage(BatchStorage):
     def _is_alive(self, owner: str) -> bool:
         return self._liveness.alive(owner.partition("/")[0])
 
-    def _page(self, table: str, after: int, limit: int, text: bytes = b"") -> list[tuple[int, Any]]:
-        """Return messages that wait, the first ones behind a row, with their rows."""
-        page = {"queue": self.name, "last": after, "limit": limit, "text": text}
+    def _page(
+        self,
+        table: str,
+        after: int,
+        before: int = _LAST_ROW,
+        limit: int = _AT_ONCE,
+        text: bytes = b"",
+    ) -> list[tuple[int, Any]]:
+        """Return the first messages that wait between two rows, with their rows.
+
+        :param text: what they contain; of the others comes None.
+        """
+        page = {"queue": self.name, "after": after, "before": before, "limit": limit, "text": text}
         return self._execute(statements.PAGE[table], page)
 
     # -- within the connection ----------------------------------------------------------------

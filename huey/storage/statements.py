@@ -121,18 +121,20 @@ SELECT data FROM task WHERE queue = ? AND claimed_by IS NULL
 ORDER BY priority DESC, id LIMIT ?
 """
 
-# Messages that wait and contain a text, some at a time, in the order of their row numbers. An index
-# would have to be sorted for that, anew each time.
+# Messages that wait, some at a time, in the order of their row numbers; NULL for one that does not
+# contain a text, so that no statement looks at more than some. An index would have to be sorted for
+# that order, anew each time.
 PAGE: Final = {
     "schedule": """
-SELECT id, data FROM schedule NOT INDEXED
-WHERE queue = :queue AND id > :last AND (:text = x'' OR instr(data, :text))
+SELECT id, CASE WHEN :text = x'' OR instr(data, :text) THEN data END
+FROM schedule NOT INDEXED
+WHERE queue = :queue AND id > :after AND id < :before
 ORDER BY id LIMIT :limit
 """,
     "task": """
-SELECT id, data FROM task NOT INDEXED
-WHERE queue = :queue AND claimed_by IS NULL AND id > :last
-    AND (:text = x'' OR instr(data, :text))
+SELECT id, CASE WHEN :text = x'' OR instr(data, :text) THEN data END
+FROM task NOT INDEXED
+WHERE queue = :queue AND claimed_by IS NULL AND id > :after AND id < :before
 ORDER BY id LIMIT :limit
 """,
 }

@@ -7,6 +7,7 @@ import random
 import sys
 import threading
 import time
+import uuid
 from collections import Counter
 
 import pytest
@@ -81,6 +82,19 @@ def test_one_of_many_tasks_is_cancelled_and_no_other(huey, later, work):
     count = huey.scheduled_count() if later else huey.pending_count()
     assert count == 296
     assert [n for n in range(300) if results[n].status() == "canceled"] == [0, 150, 151, 299]
+
+
+@pytest.mark.parametrize("odd", [17, uuid.UUID(int=1), "half \ud83d a character"], ids=repr)
+def test_tasks_are_found_beside_one_with_an_odd_id(memory_huey, odd):
+    task = memory_huey.task(name="many")(lambda *args: 1)
+    results = [task() for _ in range(40)]
+    one = task.s()
+    one.id = odd
+    memory_huey.enqueue(one)
+    results += [task() for _ in range(40)]
+
+    assert memory_huey.cancel_many([one.id for one in results[:2]]) == 2
+    assert (results[0].status(), results[79].status()) == ("canceled", "pending")
 
 
 def test_a_task_that_follows_another_among_many_is_found(huey, work):

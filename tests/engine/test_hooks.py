@@ -1,5 +1,7 @@
 """Hooks: functions that an application hangs onto a moment in a task's life."""
 
+import re
+
 import pytest
 from waiting import PATIENCE, eventually
 
@@ -85,6 +87,20 @@ def test_a_hook_before_the_task_can_cancel_it(huey, work, double, told, story):
     assert told == []
     assert story(result) == ["enqueued", "executing", "canceled"]
     with pytest.raises(TaskCanceled, match="it is Sunday"):
+        result.get(blocking=True, timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("why", ["half \ud83d a character", "a\nb: \0c", "ab" * 1000])
+def test_a_task_is_cancelled_whatever_it_gives_as_the_reason(huey, work, why):
+    @huey.task()
+    def refuse():
+        raise CancelExecution(why)
+
+    result = refuse()
+    work()
+
+    assert result.status() == "canceled"
+    with pytest.raises(TaskCanceled, match=re.escape(why[:4])):
         result.get(blocking=True, timeout=PATIENCE)
 
 

@@ -159,6 +159,21 @@ def test_a_file_in_the_place_of_a_folder_within_is_named_in_the_error(storage, f
         storage.queue_size()
 
 
+def test_a_folder_that_cannot_be_used_costs_no_open_files(folder):
+    (folder / ".journal").mkdir(parents=True)
+    storage = FileStorage("test", folder)
+    before = open_files()
+
+    for _ in range(10):
+        with pytest.raises(StorageError, match="cannot use"):
+            storage.enqueue(b"1")
+    assert open_files() == before
+
+
+def open_files():
+    return len(os.listdir("/dev/fd"))
+
+
 def test_a_folder_that_cannot_be_written_to_is_named_in_the_error(tmp_path):
     folder = tmp_path / "locked"
     folder.mkdir(mode=0o500)

@@ -184,6 +184,40 @@ def test_two_names_in_one_file_do_not_see_each_other(storage, file, at):
 # --- files that huey made --------------------------------------------------------------------
 
 
+def work_of_statements(storage):
+    """Return a list of how much each statement has to do from now on, in thousands of steps."""
+    work, execute = [], storage._execute
+
+    def count():
+        work[-1] += 1
+
+    def counted(*args):
+        work.append(0)
+        return execute(*args)
+
+    storage._execute = counted
+    storage._connection.set_progress_handler(count, 1000)
+    return work
+
+
+def test_a_search_for_a_text_that_is_nowhere_lets_others_on_in_between(storage):
+    storage.write(Batch(enqueue=[(b"%d" % n, None) for n in range(20_000)]))
+    work = work_of_statements(storage)
+
+    assert list(storage.waiting(b"nowhere")) == []
+    assert max(work) < 50
+
+
+def test_an_old_message_is_found_soon_where_another_queue_has_very_many(storage, file):
+    storage.write(Batch(enqueue=[(b"1", None), (b"2", None)]))
+    with closing(SqliteStorage("other", file)) as other:
+        other.write(Batch(enqueue=[(b"0", None)] * 20_000))
+    work = work_of_statements(storage)
+
+    assert b"2" in [one.data for one in storage.waiting_about(lambda data: data < b"2")]
+    assert sum(work) < 200
+
+
 def make_hueys_file(file, messages=()):
     with closing(sqlite3.connect(file)) as db, db:
         db.executescript(HUEYS_LAYOUT)
