@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 import threading
 import time
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 from IPython.utils.capture import capture_output
 
 from huey import CancelExecution, MemoryHuey, RetryTask
-from huey_jupyter.teaching import Line, check, exercises, work
+from huey_jupyter.teaching import Line, check, exercises, redis_server, work
 from huey_jupyter.teaching import facts as noted
+from huey_jupyter.teaching.checks import production
+from huey_jupyter.teaching.server import PROGRAMS
 
 
 @pytest.fixture(autouse=True)
@@ -245,6 +248,30 @@ def test_lines_in_another_order_are_no_transaction(loaded: Any, careful: bool, s
     gifts = [give("Ada", "Ben", 30), give("Ada", "Ben", 150), give("Ben", "Ada", 10)]
 
     assert says in said("06.4", gifts, lambda: dict(bank.cents))
+
+
+# --- 08 ---
+
+
+@pytest.mark.skipif(not any(map(shutil.which, PROGRAMS)), reason="no Redis server")
+def test_whoever_switches_by_the_clock_is_told_so(
+    loaded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(production, "LATER", 0.1)
+    monkeypatch.setattr(production, "LINGER", 0.8)
+
+    def looks(old: Any, crew: Any) -> None:
+        while len(old) or old.scheduled() or old.running():
+            time.sleep(0.02)
+        crew.stop(graceful=True)
+
+    def sleeps(old: Any, crew: Any) -> None:
+        time.sleep(2)
+        crew.stop(graceful=True)
+
+    with redis_server():  # type: ignore[union-attr]
+        assert "PASS" in said("08.3", looks)
+        assert "not at the clock" in said("08.3", sleeps)
 
 
 # --- all ---
