@@ -50,6 +50,10 @@ nitpick_ignore_regex = [
     # Ours, for those who read the code.
     ("py:.*", r"huey\.(tasks\.Run|executor\.Host|consumer\.Worker|drivers\..*)"),
     ("py:.*", r"huey_jupyter\.(card\.Card|overview\.Overview)"),
+    (
+        "py:.*",
+        r"huey_jupyter\.teaching\.\w+\.(Kind|Consumer|Machine|Done|Call|Finding|Ledger)|Outcomes",
+    ),
     # Type variables and aliases.
     (
         "py:.*",

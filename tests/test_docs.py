@@ -13,7 +13,7 @@ from huey import exceptions
 
 pytestmark = pytest.mark.site
 
-DOORS = ("huey", "huey.api", "huey.storage", "huey_jupyter")
+DOORS = ("huey", "huey.api", "huey.storage", "huey_jupyter", "huey_jupyter.teaching")
 CLASSES = (
     *("huey.api.Huey", "huey.tasks.Task", "huey.tasks.TaskWrapper"),
     *("huey.results.Result", "huey.results.ResultGroup", "huey.consumer.Consumer"),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from huey_jupyter.session import Session
 
 PATIENCE: Final = 30.0  # seconds that a check waits for tasks to end
+SHORT: Final = 2.0  # the same, while the workers are paused
 TICK: Final = 0.02  # seconds between two looks
 
 
@@ -75,10 +76,13 @@ class Facts:
 
         :raises NotYet: if they do not, or are not in this notebook's queue.
         """
-        deadline = time.monotonic() + PATIENCE
+        began = time.monotonic()
         cards = [self.card(result) for result in results]
         while not all(card.terminal for card in cards):
-            if time.monotonic() > deadline:
+            paused = self.session.workers.paused
+            if paused and time.monotonic() > began + SHORT:
+                raise NotYet("The queue is paused, so your tasks do not begin: run %huey resume.")
+            if time.monotonic() > began + PATIENCE:
                 raise NotYet("A task of yours has not ended. %huey says what it waits for.")
             time.sleep(TICK)
             self.session.watcher.catch_up()

@@ -63,6 +63,7 @@ class Line:
         self._random = random.Random(seed)  # noqa: S311 - no secret depends on it
         self._mine: set[str] = set()
         self._cursor = self.session.huey.storage.last_event()
+        self.is_started = False
         self._enough = threading.Event()
         self._over = threading.Event()
         self._arriving = Beside("huey line arrivals", self._arrive)
@@ -74,6 +75,7 @@ class Line:
         """Let tasks arrive from now on, and show the chart."""
         self.change("workers", self.workers)
         self.flow.begin = time.time()
+        self.is_started = True
         view = self._view()
         self.session.displays.show_view(view, key=view.key, listener=view.hear)
         self._arriving.start()
@@ -86,7 +88,12 @@ class Line:
         self._arriving.stop(patience=0)
 
     def wait(self) -> Little:
-        """Wait until the last task has left; return what was measured, as `little` does."""
+        """Wait until the last task has left; return what was measured, as `little` does.
+
+        :raises RuntimeError: if it was not started.
+        """
+        if not self.is_started:
+            raise RuntimeError("nothing arrives at a line before its start()")
         while not self.is_over:
             sleep(TICK, "look at the chart, which goes on by itself")
         self.session.displays.settle()

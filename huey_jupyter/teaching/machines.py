@@ -44,7 +44,7 @@ class Machine:
     :param name: of the machine.
     :param target: what the consumer serves, such as ``shop.huey``; ``shop.py`` is in the working
         folder.
-    :param options: for `huey_consumer`, as one writes them on its command line.
+    :param options: for ``huey_consumer``, as one writes them on its command line.
     """
 
     def __init__(self, name: str, target: str, options: str = "") -> None:
@@ -128,7 +128,7 @@ class Machines:
     def start(self, name: str, options: str = "") -> Machine:
         """Have a machine of this name join; one that is there is stopped first.
 
-        :param options: for `huey_consumer`, as one writes them on its command line.
+        :param options: for ``huey_consumer``, as one writes them on its command line.
         """
         if name in self.all:
             self.all.pop(name).end()

@@ -18,7 +18,7 @@ class Service(NamedTuple):
     read.
 
     :param target: what the consumer serves, such as ``shop.huey``.
-    :param options: for `huey_consumer`, as one writes them on its command line.
+    :param options: for ``huey_consumer``, as one writes them on its command line.
     :param folder: where the module is on the machine; in it is ``.venv``, with huey installed.
     """
 

@@ -14,7 +14,9 @@ from huey_jupyter.teaching.exercises import exercise, expect
 from huey_jupyter.teaching.facts import Facts
 from huey_jupyter.teaching.tries import Course
 
+FIRST: Final = 0.18  # seconds of the first wait, at least: a little less than 0.2
 GROWS: Final = 1.5  # by which a wait has to be longer than the one before, at least
+TOO_FAST: Final = 2.6  # by which no wait should be longer; a busy machine makes some wait longer
 OFTEN: Final = 12  # tries that are too many for a bank that is closed for a second
 
 
@@ -54,6 +56,10 @@ def waits_grow(facts: Facts, orders: Any) -> str:
     )
     expect(tries > 2, "The bank was not closed for long enough. Run the exercise's cell again.")
     expect(tries <= OFTEN, f"There were {tries} tries for one order. Begin with a longer wait.")
+    first = min(one.pauses[0] for one in courses if one.pauses)
+    expect(first > FIRST, f"The first wait was {first:.2f} s, and should be 0.2 s.")
+    growth = min(b / a for one in courses for a, b in pairwise(one.pauses))
+    expect(growth < TOO_FAST, f"Each wait was {growth:.1f} times the one before. Make it twice.")
     waits = max((one.pauses for one in courses), key=len)
     return f"Noted by the queue: waits of {', '.join(f'{wait:.2f}' for wait in waits)} s."
 
@@ -80,8 +86,9 @@ def sundays_are_free(facts: Facts, hook: Any, parcels: Any) -> str:
         if off:
             expect(
                 state is State.canceled,
-                "Sunday's parcel was delivered. Only CancelExecution stops a task; what else a "
-                "hook raises is logged, and what it returns is not looked at.",
+                f"Sunday's parcel was delivered. Its task is called {result.task.name!r}, with the "
+                "module in front. And only CancelExecution stops a task: what else a hook raises "
+                "is logged, and what it returns is not looked at.",
             )
         expect(off or state is State.done, f"{name} was cancelled on a {day}.")
         told.append(f"{name} {day} {state.word}")
@@ -120,6 +127,12 @@ def each_order_is_charged_once(facts: Facts, receipts: Any, charges: Any) -> str
         all(state is State.done for state in states),
         "A task failed for good, so somebody has no receipt. What may fail has to be tried again.",
     )
+    papers = [facts.value(result) for result in results]
+    expect(
+        all(str(paper).startswith("a receipt for ") for paper in papers),
+        "A task is done and has given no receipt. Only the money must not move twice; the receipt "
+        "is printed in each try.",
+    )
     stories = [facts.story(result) for result in results]
     expect(
         any("retrying" in story for story in stories),
@@ -146,7 +159,7 @@ def a_handle_looks_again(facts: Facts, bill: Any, printed: Any) -> str:
         "The task was not run again. A new task would print a second bill.",
     )
     expect(
-        printed is not None or bill.status() != "error",
+        bill.status() != "error",
         "The handle still says what it read before the task ran again. It has to forget that.",
     )
     expect(printed is not None, "`printed` is None: nobody has waited for the second run.")

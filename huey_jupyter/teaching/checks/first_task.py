@@ -11,6 +11,7 @@ from huey_jupyter.teaching.facts import Facts, most_at_once
 
 FRIENDS = 10
 LAST_PACKET = "the shop has no packets left"
+FEWEST, MOST = 37, 54  # packets of five for an album of 50: 45.5 on average
 
 
 @exercise(
@@ -49,9 +50,10 @@ def a_function_becomes_a_task(facts: Facts, fives: Any, fives_value: Any) -> str
     expect(
         isinstance(fives, Result),
         "`fives` is no handle. Either the function is no task yet, or it was called at once and "
-        "here, with no queue between.",
+        "here, with no queue between, or nobody has handed the task over.",
     )
-    story, card = facts.story(fives), facts.ended([fives])[0]
+    card = facts.ended([fives])[0]
+    story = facts.story(fives)
     expect("executing" in story, "No worker has run this task.")
     expect(not facts.error(fives), f"The task failed with {facts.error(fives)}.")
     expect(
@@ -59,9 +61,11 @@ def a_function_becomes_a_task(facts: Facts, fives: Any, fives_value: Any) -> str
         "`fives_value` is None: get() looked before the worker was done. Tell it to wait.",
     )
     expect(fives_value == facts.value(fives), "`fives_value` is not the value of this task.")
+    expect(isinstance(fives_value, float), "That was one album. The mean of many is asked for.")
     expect(
-        10 <= fives_value < 100,
-        "Fifty stickers take at least 10 packets of five, and fewer than 100 on average.",
+        FEWEST <= fives_value <= MOST,
+        f"An album of 50 takes about 45 packets of five, and this says {fives_value:.1f}. Is it "
+        "an album of 50, and five stickers a packet?",
     )
     return f"Noted by the queue: {', '.join(dict.fromkeys(story))}; run by {card.worker}."
 
@@ -77,8 +81,8 @@ def a_function_becomes_a_task(facts: Facts, fives: Any, fives_value: Any) -> str
     ),
 )
 def letters_overlap(facts: Facts, letters: Any) -> str:
-    if isinstance(letters, list) and letters and isinstance(letters[0], Result):
-        results = letters
+    if isinstance(letters, list | tuple) and letters and isinstance(letters[0], Result):
+        results = list(letters)
     else:
         expect(
             isinstance(letters, ResultGroup),
@@ -86,6 +90,8 @@ def letters_overlap(facts: Facts, letters: Any) -> str:
         )
         results = list(letters)
     expect(len(results) == FRIENDS, f"There are {FRIENDS} friends, and {len(results)} tasks.")
+    to = {repr((one.task.args, one.task.kwargs)) for one in results}
+    expect(len(to) == FRIENDS, "Some friend gets more than one letter, and so some other none.")
     runs = facts.runs(results)
     expect(len(runs) == FRIENDS, "Some of the tasks have not been run.")
     most = most_at_once(runs)
@@ -101,17 +107,23 @@ def letters_overlap(facts: Facts, letters: Any) -> str:
     "Who ran it?",
     praise="The worker has a thread of its own. In immediate mode you run the task yourself.",
     hints=(
-        "Call a task function of each Huey. Both handles tell the name by get(blocking=True).",
+        "Make a task function for each Huey, and call it. What the call gives is the handle.",
         "A Huey is in immediate mode if it is made so: MemoryHuey(immediate=True).",
         "who_am_i is a plain function: huey.task()(who_am_i) makes a task function of it.",
     ),
 )
 def the_threads_differ(facts: Facts, by_worker: Any, by_me: Any) -> str:
+    for name, answer in (("by_worker", by_worker), ("by_me", by_me)):
+        expect(
+            isinstance(answer, Result),
+            f"`{name}` should be a handle. Calling a task function gives one; keep that.",
+        )
+    expect(
+        by_me.huey.immediate,
+        "`by_me` went to a queue. Make a MemoryHuey with immediate=True, and a task of it.",
+    )
+    worker, mine = facts.value(by_worker), by_me.get(preserve=True)
     me = threading.main_thread().name
-    expect(isinstance(by_worker, str), "`by_worker` should be the name of a thread.")
-    expect(isinstance(by_me, str), "`by_me` should be the name of a thread.")
-    expect(by_worker != me, "`by_worker` names your own thread: no worker has run that.")
-    workers = {thread.name for thread in threading.enumerate()} - {me}
-    expect(by_worker in workers, "`by_worker` is the name of no worker.")
-    expect(by_me == me, "`by_me` names another thread than yours: that was not immediate mode.")
-    return f"The worker's thread is called {by_worker}, yours {by_me}."
+    expect(mine == me, f"`by_me` says {mine!r}, and your own thread is called {me!r}.")
+    expect(isinstance(worker, str), "`by_worker` should give the name of a thread.")
+    return f"The worker's thread is called {worker}, yours {mine}."

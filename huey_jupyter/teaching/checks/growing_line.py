@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+from huey.alone import sleep
 from huey_jupyter.teaching.exercises import exercise, expect
-from huey_jupyter.teaching.facts import Facts
+from huey_jupyter.teaching.facts import PATIENCE, TICK, Facts
 from huey_jupyter.teaching.line import Line
 
 AFTER = 10  # seconds for which the backlog is predicted
@@ -135,4 +137,8 @@ def _expect_number(answer: Any, name: str) -> None:
 
 def _expect_line(answer: Any, name: str) -> None:
     expect(isinstance(answer, Line), f"`{name}` should stay the line that the cell made.")
-    expect(answer.is_over, f"`{name}` is not over yet. Run {name}.wait() first.")
+    expect(answer.is_started, f"`{name}` has not begun: {name}.start() opens the shop.")
+    deadline = time.monotonic() + PATIENCE
+    while not answer.is_over and time.monotonic() < deadline:
+        sleep(TICK, "look at the chart, which goes on by itself")
+    expect(answer.is_over, f"`{name}` is not over yet. Run this cell again when it is.")

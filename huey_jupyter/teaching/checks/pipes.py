@@ -18,7 +18,7 @@ AS_ZERO: Final = -2 / 4
 @exercise(
     "05.1",
     "Two numbers at a time",
-    praise="A tuple of two became two arguments, five times over.",
+    praise="Two values became two arguments, five times over.",
     hints=(
         "Whatever `next_pair` returns becomes the arguments of the next one. It needs two.",
         "return b, a + b gives a tuple. To add a step: line.then(next_pair).",
@@ -43,9 +43,14 @@ def pairs_are_handed_on(facts: Facts, pairs: Any) -> str:
             "several arguments. A list or a number is one.",
         )
     expect(len(pairs) == len(PAIRS), f"There are {len(pairs)} steps, and should be {len(PAIRS)}.")
-    values = [facts.value(one) for one in pairs]
+    values = [_by_place(facts.value(one)) for one in pairs]
     expect(values == PAIRS, f"The last pair is {values[-1]}, and should be {PAIRS[-1]}.")
     return f"Noted by the queue: {' → '.join(map(str, values))}."
+
+
+def _by_place(pair: Any) -> Any:
+    """Return the two numbers as a tuple, also where they were handed on by name."""
+    return tuple(pair.values()) if isinstance(pair, dict) else pair
 
 
 @exercise(
@@ -81,6 +86,12 @@ def the_place_is_told(facts: Facts, line: Any, handles: Any) -> str:
     error = facts.error(told)
     expect(not error, f"`blame` ran, and failed itself: {error}. What else does it need?")
     value = facts.value(told)
+    given = [*handler.args, *handler.kwargs.values()]
+    expect(
+        "Bodø" in given,
+        "`blame` has the place in its own code, so it fits one place only. Give it to `error`, "
+        "after the task.",
+    )
     expect(str(value).startswith("Bodø: "), f"`blame` does not say which place it was: {value!r}.")
     return f"Noted by the queue: {value}"
 

@@ -35,6 +35,7 @@ ORDERS: Final = 8
 LATER: Final = 0.8  # seconds until the order is due that is for later
 WORK: Final = 0.05  # seconds that an order takes
 PATIENCE: Final = 15.0  # seconds that a switch may take
+LINGER: Final = 2.0  # seconds that it may go on when nothing is left
 
 
 @exercise(
@@ -135,8 +136,10 @@ def nothing_is_lost(facts: Facts, switch: Any) -> str:
 def _switched(old: Huey, new: Huey, switch: Callable[[Huey, Consumer], Any]) -> str:
     """Have the switch made while orders wait, and count what was done how often."""
     counts: Counter[int] = Counter()
+    ends: list[float] = []  # when orders were done in the old queue
     for huey in (old, new):
         huey.signal(SIGNAL_COMPLETE)(lambda _, task: counts.update(task.args))
+    old.signal(SIGNAL_COMPLETE)(lambda _, task: ends.append(time.monotonic()))
     hand_over = [huey.task(name="order")(_order) for huey in (old, new)]
     crew, newcomers = (huey.create_consumer(scheduler_interval=0.1) for huey in (old, new))
     for number in range(ORDERS):
@@ -147,7 +150,7 @@ def _switched(old: Huey, new: Huey, switch: Callable[[Huey, Consumer], Any]) -> 
         crew.start()
         try:
             _call(switch, old, crew)
-            at_home = not crew.running
+            at_home, back = not crew.running, time.monotonic()
         finally:
             crew.stop()
         _await_emptiness(new)
@@ -162,6 +165,12 @@ def _switched(old: Huey, new: Huey, switch: Callable[[Huey, Consumer], Any]) -> 
     expect(not lost, f"{len(lost)} orders were not done: {where}.")
     twice = [number for number, count in counts.items() if count > 1]
     expect(not twice, f"Done more than once: {len(twice)} orders.")
+    idle = back - max(ends)
+    expect(
+        idle < LINGER,
+        f"Nothing is lost, but `switch` came back {idle:.1f} s after the last order was done. "
+        "Nobody knows beforehand how long that takes: look at the queue, not at the clock.",
+    )
     return f"Noted by both queues: {sum(counts.values())} orders, each done once."
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from huey.results import Result, ResultGroup
@@ -12,6 +12,7 @@ from huey_jupyter.teaching.facts import Facts
 
 WASHES = 8
 GIFTS = [State.done, State.failed, State.done]
+DEBT = -500  # cents
 BALANCES = {"Ada": 80, "Ben": 120}
 
 
@@ -37,6 +38,11 @@ def no_glass_is_forgotten(facts: Facts, washes: Any) -> str:
     expect(states.count(State.done) == WASHES, "Some of the tasks have failed.")
     counted = facts.session.huey.get("washed", peek=True)
     expect(
+        not isinstance(counted, int) or counted <= WASHES,
+        f"{WASHES} glasses were washed and {counted} counted: some were from a run before, which "
+        "had not ended. Run the cell above once more.",
+    )
+    expect(
         counted == WASHES,
         f"{WASHES} glasses were washed and {counted} counted: two workers read the same number. "
         "They have to use one and the same lock, from before the reading until after the writing.",
@@ -47,7 +53,7 @@ def no_glass_is_forgotten(facts: Facts, washes: Any) -> str:
 
 @exercise(
     "06.2",
-    "Somebody went home with the key",
+    "Somebody went home with the keys",
     praise="Both doors are open, and the next delivery went through.",
     hints=(
         "flush_locks() frees what it knows. Which of the two names is only inside the task?",
@@ -63,7 +69,8 @@ def the_doors_are_open(facts: Facts, freed: Any, delivery: Any) -> str:
     expect(card.state is State.done, f"The delivery was {card.state.word}. Run this cell again.")
     expect(
         isinstance(freed, set) and "cellar" in freed,
-        "The doors are open. `freed` should be what the call returned: the names it has freed.",
+        "The doors are open. `freed` should be what the call returned: the names it has freed. Run "
+        "the cell that takes the keys again, then yours once.",
     )
     return f"Freed: {', '.join(sorted(freed))}; then {', '.join(facts.story(handle))}."
 
@@ -138,7 +145,23 @@ def no_gift_is_half(facts: Facts, gifts: Any, balances: Any) -> str:
     told = ", ".join(state.word for state in states)
     expect(states == GIFTS, f"The gifts were {told}. Only the second one cannot be paid.")
     expect(now == BALANCES, f"They have {now}. Fill the accounts, and give the three gifts once.")
+    _give_a_debt(facts, results[0], balances)
     return f"Noted by the queue: {told}; Ada has {now['Ada']} cents, Ben {now['Ben']}."
+
+
+def _give_a_debt(facts: Facts, gift: Result[Any], balances: Callable[[], Any]) -> None:
+    """Have the other half of a gift fail: nobody can be given a debt that they cannot pay."""
+    task = gift.task
+    args = [DEBT if isinstance(one, int) else one for one in task.args]
+    kwargs = {key: DEBT if isinstance(one, int) else one for key, one in task.kwargs.items()}
+    debt = facts.session.huey.enqueue(type(task)(tuple(args), kwargs))
+    facts.ended([debt])
+    now = balances()
+    expect(
+        now == BALANCES,
+        f"I handed over a gift of {DEBT} cents, which cannot be: it failed, and yet they have "
+        f"{now}. In another order, the other half stays. Use `transaction`.",
+    )
 
 
 def _handles(answer: Any, name: str, count: int) -> Sequence[Result[Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from huey.results import Result
+from huey.results import Result, ResultGroup
 from huey_jupyter.states import State
 from huey_jupyter.teaching.exercises import exercise, expect
 from huey_jupyter.teaching.facts import Facts
@@ -31,10 +31,22 @@ def a_task_is_moved(facts: Facts, tea: Any, sooner: Any) -> str:
     )
     eta = sooner.task.eta
     expect(eta is not None, "The new reminder came at once and not half a second later.")
+    expect(sooner.task.args == tea.task.args, "The new reminder reminds of something else.")
+    ahead = _seconds_ahead(facts, sooner)
+    expect(
+        0.2 < ahead < 1,
+        f"The new reminder was set {ahead:.1f} s ahead, and should be set half a second.",
+    )
     [card] = facts.ended([sooner])
     expect(card.state is State.done, "The new reminder has not come.")
     expect("executing" not in facts.story(tea), "The old reminder came as well.")
     return f"Noted by the queue: {', '.join(dict.fromkeys(facts.story(sooner)))}."
+
+
+def _seconds_ahead(facts: Facts, result: Result[Any]) -> float:
+    """Return how long before its time a task was handed over."""
+    eta, created = result.task.eta, facts.card(result).created
+    return 0.0 if eta is None or created is None else result.huey.timestamp(eta) - created
 
 
 @exercise(
@@ -48,8 +60,12 @@ def a_task_is_moved(facts: Facts, tea: Any, sooner: Any) -> str:
     ),
 )
 def one_is_dropped(facts: Facts, post: Any, letters: Any) -> str:
-    expect(isinstance(letters, list) and len(letters) == 3, "`letters` should be three handles.")
-    states = [card.state for card in facts.ended(letters)]
+    handles = list(letters) if isinstance(letters, list | tuple | ResultGroup) else []
+    expect(
+        len(handles) == 3 and all(isinstance(one, Result) for one in handles),
+        "`letters` should be three handles.",
+    )
+    states = [card.state for card in facts.ended(handles)]
     expect(states[0] is State.canceled, "The first letter has gone out.")
     expect(
         states[1:] == [State.done, State.done],
