@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("huey.consumer")
 
+WAKE_AGAIN = 0.05  # seconds; a worker that leaves may have begun to wait just after the first call
 HELPERS_PATIENCE = 5.0  # seconds that scheduler and event flusher have to end
 
 
@@ -86,6 +87,7 @@ class ThreadDriver(Driver):
             for _ in range(count - len(staying)):
                 self._hire(free_place(places))
         self.huey.storage.wake_claims()
+        self.keeper.call_after(WAKE_AGAIN, self.huey.storage.wake_claims)
 
     def _who_stays(self, n: int) -> tuple[bool, int]:
         """Sort those first that may stay: busy ones, and of the others the oldest."""
