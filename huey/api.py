@@ -478,9 +478,10 @@ class Huey:
             task.resolve_expires(utc=self.utc)
             items.append((self.serialize_task(task), task.priority))
             if self.events.enabled:
-                known = {"retries": task.retries, **task.describe()}
+                known: dict[str, Any] = {"retries": task.retries}
                 if task.carries:
                     known["carries"] = task.carries
+                known.update(task.describe())  # which may know better what it carries
                 if group:
                     known["group"] = group
                 events.append(self.events.event("enqueued", task, known))
