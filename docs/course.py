@@ -53,7 +53,7 @@ class Lessons(SphinxDirective):
 
     def _row(self, lesson: Lesson) -> str:
         links = [f"`Lesson {lesson.number} in the browser <{self._in_browser(lesson)}>`__"]
-        if lesson.number in self.config.lessons_with_processes:
+        if lesson.number in self.config.lessons_elsewhere:
             links = []
         if place := self.config.binder_repository:
             links.append(f"`Lesson {lesson.number} on Binder <{_on_binder(lesson, place)}>`__")
@@ -100,5 +100,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("taught", Taught)
     app.connect("source-read", lead_from_here)
     app.add_config_value("binder_repository", "", "env")
-    app.add_config_value("lessons_with_processes", [], "env")
+    app.add_config_value("lessons_elsewhere", [], "env")
     return {"parallel_read_safe": True}
