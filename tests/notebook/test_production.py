@@ -140,9 +140,9 @@ def test_a_batch_is_shown_with_who_ran_it(shop: Any, machines: Machines) -> None
     machines.start("leeds", "-w 2")
 
     eventually(lambda: view.terminal)
+    eventually(lambda: 'aria-label="leeds: 6 ' in view.html(live=True))  # its log may come late
     assert "6 of 6 tasks done" in view.text()
     assert "6 of 6 done" in view.html(live=False)
-    assert 'aria-label="leeds: 6 ' in view.html(live=True)
 
 
 def test_a_machine_that_is_stopped_is_gone(shop: Any, machines: Machines) -> None:
