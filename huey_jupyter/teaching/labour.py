@@ -20,6 +20,7 @@ class Mishap(Exception):
 def work(how: str | float, message: str | None = None) -> float:
     """Take time, and report progress if a task is running.
 
+    >>> from huey_jupyter.teaching import work
     >>> work("", "nothing to do")
     0.0
 
