@@ -77,4 +77,5 @@ SLOW = (
     *("test_shipping", "test_sent_cells", "test_moving"),
     *("test_cells", "test_file", "test_cancel", "test_asyncio_workers"),
     *("test_worker", "test_workers"),
+    *("test_checks", "test_consumers", "test_production", "test_triage", "test_line_of_tasks"),
 )
