@@ -474,17 +474,12 @@ class Huey:
         :param group: names a group that they belong to in the event stream.
         """
         items, events = [], []
+        tell = self.events.enqueued if self.events.enabled else None
         for task in tasks:
             task.resolve_expires(utc=self.utc)
             items.append((self.serialize_task(task), task.priority))
-            if self.events.enabled:
-                known: dict[str, Any] = {"retries": task.retries}
-                if task.carries:
-                    known["carries"] = task.carries
-                known.update(task.describe())  # which may know better what it carries
-                if group:
-                    known["group"] = group
-                events.append(self.events.event("enqueued", task, known))
+            if tell is not None:
+                events.append(tell(task, group))
         return Batch(enqueue=items, events=events)
 
     def serialize_task(self, task: Task[Any]) -> Any:

@@ -453,9 +453,9 @@ class Executor:
 
     def _tell(self, task: Task[Any], tried: Tried, outcome: Outcome, duration: float) -> list[Any]:
         """Return the event of a try's end."""
-        of, left = self.huey.events.of, outcome.retries
         if outcome.ending is Ending.COMPLETE:
-            return of("complete", task, duration=duration)
+            return self.huey.events.complete(task, duration)
+        of, left = self.huey.events.of, outcome.retries
         further = {"retries": left or 0, "again": left is not None}
         if outcome.ending is Ending.CANCELED:
             return of("canceled", task, error=_why(tried), **further)

@@ -119,7 +119,7 @@ class Batch(NamedTuple):
     :param enqueue: data and priority of messages for the queue.
     :param schedule: data, time and priority of messages for the schedule.
     :param aside: messages that nobody can run.
-    :param events: items for the event stream.
+    :param events: items for the event stream; bytes are one line each, with no line break in it.
     :param joins: parts of chords that are over; of one part the first to come counts.
     :param forget: keys of chords whose values are not needed any more.
     :param clear: keys of values to remove first, be they there or not.

@@ -32,7 +32,7 @@ from huey.storage.listing import Listing
 from huey.storage.liveness import Liveness
 from huey.storage.records import Records
 from huey.storage.wake import BellWaiter, Lookout
-from huey.utils import UTC
+from huey.utils import UTC, own_pid
 
 EVENTS_KEPT = 10_000
 ENDINGS_KEPT = 10_000
@@ -92,7 +92,7 @@ class FileStorage(BatchStorage):
         return f"<FileStorage: {self.path}>"
 
     def close(self) -> None:
-        if self._pid != os.getpid():
+        if self._pid != own_pid():
             self._after_fork()
         self._close_bells()
         self._liveness.leave()
@@ -477,7 +477,7 @@ class FileStorage(BatchStorage):
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """Have the folder for oneself."""
-        if self._pid != os.getpid():
+        if self._pid != own_pid():
             self._after_fork()
         with self._journal.turn():
             try:  # from here on: a task may be interrupted wherever it uses the queue
@@ -730,7 +730,7 @@ class FileStorage(BatchStorage):
 
     def _begin_anew(self) -> None:
         """Start in a new process: at first, or after a fork."""
-        self._pid = os.getpid()
+        self._pid = own_pid()
         self._live_folder_made = False
         self._lookout = Lookout()
         self._liveness: Liveness = Liveness(self.live_folder)
@@ -755,7 +755,7 @@ class FileStorage(BatchStorage):
 
     def _process(self) -> str:
         """Return what others know this process by."""
-        if self._pid != os.getpid():
+        if self._pid != own_pid():
             self._after_fork()
         if self._liveness.slot:
             return self._liveness.slot

@@ -36,12 +36,13 @@ from huey.storage.base import (
 from huey.storage.doorbell import Doorbell, Listeners
 from huey.storage.liveness import Liveness
 from huey.storage.wake import BellWaiter, Lookout
-from huey.utils import is_filename, to_timestamp
+from huey.utils import is_filename, own_pid, to_timestamp
 
 EVENTS_KEPT = 10_000  # of all who share a file,
 ENDINGS_KEPT = 100_000  # likewise
 _AT_ONCE = 1000  # messages that one statement looks at, while others wait
 _LAST_ROW = 2**63 - 1
+_EVENTS_A_ROW = 100  # of one batch, at most
 _TRIM_EVERY = 500  # appended events or endings between two looks at how many there are
 
 # Woken by their doorbell, one idle worker of each process still looks by itself this often
@@ -65,6 +66,10 @@ _PASSING = (
     "SQLITE_CANTOPEN",
     "SQLITE_PROTOCOL",
     "SQLITE_NOMEM",
+)
+
+_BESIDES_ENQUEUE = operator.attrgetter(
+    "results", "endings", "schedule", "aside", "joins", "forget", "clear"
 )
 
 T = TypeVar("T")
@@ -128,7 +133,7 @@ class SqliteStorage(BatchStorage):
         return f"<SqliteStorage: {self.filename}>"
 
     def close(self) -> None:
-        if self._pid != os.getpid():
+        if self._pid != own_pid():
             self._after_fork()
         self._close_bells()
         self._liveness.leave()
@@ -277,7 +282,15 @@ class SqliteStorage(BatchStorage):
     # -- several things in one step -----------------------------------------------------------
 
     def write(self, batch: Batch) -> None:
-        self._in_one_step(partial(self._apply, batch, True))
+        if len(batch.enqueue) == len(batch.events) == 1 and not any(_BESIDES_ENQUEUE(batch)):
+            ((data, priority),) = batch.enqueue
+            message = (self.name, data, priority or 0)
+            self._execute(statements.ENQUEUE_AND_TELL, (*message, *batch.events))
+            self._appended += 1
+            if self._appended >= _TRIM_EVERY:
+                self._in_one_step(partial(self._apply, NOTHING, True))
+        else:
+            self._in_one_step(partial(self._apply, batch, True))
         self._ring(batch)
 
     # -- schedule -----------------------------------------------------------------------------
@@ -452,7 +465,7 @@ class SqliteStorage(BatchStorage):
         """Start without a connection, in a new process that is: at first, or after a fork."""
         self._inherited, self._connection = self._connection, None  # a child must not close it
         self._lock = threading.RLock()
-        self._pid = os.getpid()
+        self._pid = own_pid()
         self._appended = 0
         self._live_folder_made = False
         self._lookout = Lookout()
@@ -472,7 +485,7 @@ class SqliteStorage(BatchStorage):
 
     def _execute(self, sql: str, parameters: Any = ()) -> list[Any]:
         """Execute one statement, a step of its own, and return its rows."""
-        if self._pid != os.getpid():
+        if self._pid != own_pid():
             self._after_fork()
         with self._lock:
             db = self._connection or self._connect()
@@ -488,7 +501,7 @@ class SqliteStorage(BatchStorage):
         This takes a function, and not the body of a ``with``, as a task may be interrupted
         wherever it uses the queue: whatever happens, lock and transaction are left.
         """
-        if self._pid != os.getpid():
+        if self._pid != own_pid():
             self._after_fork()
         with self._lock:
             db = self._connection or self._connect()
@@ -557,6 +570,8 @@ class SqliteStorage(BatchStorage):
         for statement in statements.INDEXES.split(";"):
             db.execute(statement)
         db.execute("COMMIT")
+        for statement in statements.TELLING:
+            db.execute(statement)
 
     def _set_journal_mode(self, db: sqlite3.Connection) -> None:
         """Set the journal mode; Sqlite does not wait for that by itself when others set it too."""
@@ -576,7 +591,7 @@ class SqliteStorage(BatchStorage):
             self._live_folder_made = True
 
     def _owner(self, slot: str) -> str:
-        if self._pid != os.getpid():
+        if self._pid != own_pid():
             self._after_fork()
         return f"{self._liveness.slot or self._enrol()}/{slot}"
 
@@ -747,11 +762,10 @@ class SqliteStorage(BatchStorage):
                 "DELETE FROM chord WHERE queue = ? AND key = ?",
                 [(self.name, key) for key in batch.forget],
             )
-        if batch.events:
-            db.executemany(
-                "INSERT INTO event (queue, data) VALUES (?, ?)",
-                [(self.name, event) for event in batch.events],
-            )
+        events = batch.events
+        for first in range(0, len(events), _EVENTS_A_ROW):
+            some = events[first : first + _EVENTS_A_ROW]
+            db.execute(statements.APPEND_EVENTS, (len(some), self.name, b"\n".join(some)))
         self._trim(db, len(batch.events) + len(batch.endings))
 
     def _trim(self, db: sqlite3.Connection, appended: int) -> None:
@@ -763,7 +777,13 @@ class SqliteStorage(BatchStorage):
         db.execute(statements.TRIM_ENDINGS, (ENDINGS_KEPT,))
 
     def _read_events(self, after: int | None, limit: int | None) -> list[tuple[int, Any]]:
-        return self._execute(statements.READ_EVENTS, (self.name, after or 0, _limit(limit)))
+        after = after or 0
+        found: list[tuple[int, Any]] = []
+        for last, lines in self._execute(statements.READ_EVENTS, (self.name, after, _limit(limit))):
+            events = lines.split(b"\n")
+            first = last - len(events) + 1
+            found += enumerate(events[max(0, after + 1 - first) :], max(first, after + 1))
+        return found[:limit]
 
     def _flush_events(self, db: sqlite3.Connection) -> None:
         for statement in statements.FLUSH_EVENTS:

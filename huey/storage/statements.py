@@ -94,6 +94,22 @@ OWN_COLUMNS: Final = (
 
 ENQUEUE: Final = "INSERT INTO task (queue, data, priority) VALUES (?, ?, ?)"
 
+# One statement is a transaction by itself, which saves to begin and commit one. The view is each
+# connection's own.
+TELLING: Final = (
+    """
+CREATE TEMP VIEW told (queue, data, priority, event) AS SELECT '', x'', 0, x''
+""",
+    """
+CREATE TEMP TRIGGER tell INSTEAD OF INSERT ON told BEGIN
+    INSERT INTO task (queue, data, priority) VALUES (new.queue, new.data, new.priority);
+    INSERT INTO event (queue, data) VALUES (new.queue, new.event);
+END
+""",
+)
+
+ENQUEUE_AND_TELL: Final = "INSERT INTO told VALUES (?, ?, ?, ?)"
+
 ANY: Final = "SELECT 1 FROM task WHERE queue = ? AND claimed_by IS NULL LIMIT 1"
 
 CLAIM: Final = """
@@ -232,6 +248,12 @@ DELETE FROM turn WHERE queue = :queue AND key = :key AND at <= :over
 # The one that has to be over before there is another turn: the last but limit.
 TURN_IN_THE_WAY: Final = """
 SELECT at FROM turn WHERE queue = :queue AND key = :key ORDER BY at DESC LIMIT 1 OFFSET :limit
+"""
+
+# A row has one event or several, a line each, and the number of the last: most of what a row costs
+# is the row.
+APPEND_EVENTS: Final = """
+INSERT INTO event (id, queue, data) VALUES ((SELECT ifnull(max(id), 0) + ? FROM event), ?, ?)
 """
 
 READ_EVENTS: Final = "SELECT id, data FROM event WHERE queue = ? AND id > ? ORDER BY id LIMIT ?"

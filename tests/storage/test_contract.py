@@ -709,6 +709,21 @@ def test_events_are_read_in_order_and_from_a_cursor_on(storage):
     assert storage.read_events(after=rest[-1][0]) == []
 
 
+def test_events_of_one_write_are_read_one_by_one(storage):
+    events = [b"%d" % number for number in range(250)]
+    storage.write(Batch(events=events[:3]))
+    storage.write(Batch(enqueue=[(b"m", None)], events=events[3:4]))
+    storage.write(Batch(events=events[4:]))
+
+    whole = storage.read_events()
+    assert [data for _, data in whole] == events
+    cursors = [cursor for cursor, _ in whole]
+    assert cursors == list(range(cursors[0], cursors[0] + 250))
+    for place in (0, 1, 2, 3, 99, 248, 249):
+        assert storage.read_events(after=cursors[place], limit=2) == whole[place + 1 : place + 3]
+    assert storage.last_event() == cursors[-1]
+
+
 def test_a_reader_is_given_no_more_events_than_it_asks_for(storage):
     storage.append_events([b"%d" % n for n in range(5)])
 
