@@ -416,8 +416,10 @@ class Huey:
         self.signals.send(SIGNAL_ENQUEUED, task)  # first, or a worker's signal could overtake it
         if self._immediate:
             self._run_here(batch)
-        elif batch.events or batch.clear:
+        elif batch.clear:
             self.storage.write(batch)
+        elif batch.events:
+            self.storage.enqueue_and_tell(*batch.enqueue[0], batch.events)
         else:
             self.storage.enqueue(*batch.enqueue[0])
         results = [Result(self, one) for one in task.pipeline()] if self.results else []

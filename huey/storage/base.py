@@ -287,6 +287,10 @@ class BaseStorage:
 
     # -- several things in one step -----------------------------------------------------------
 
+    def enqueue_and_tell(self, data: Any, priority: float | None, events: Sequence[Any]) -> None:
+        """Put a message on the queue and append events, in one step where the backend can."""
+        self.write(Batch(enqueue=[(data, priority)], events=events))
+
     def write(self, batch: Batch) -> None:
         """Write a batch, in one step where the backend can."""
         for key in batch.clear:

@@ -189,6 +189,13 @@ class MemoryStorage(BatchStorage):
 
     # -- several things in one step -----------------------------------------------------------
 
+    def enqueue_and_tell(self, data: Any, priority: float | None, events: Sequence[Any]) -> None:
+        with self._lock:
+            self._push(data, priority)
+            self._append(events)
+        self._idle_bell.ring_some(_IDLE)
+        self._event_bell.ring("")
+
     def write(self, batch: Batch) -> None:
         with self._lock:
             self._apply(batch)
@@ -479,6 +486,9 @@ class MemoryStorage(BatchStorage):
             self._join(join)
         for key in forget:
             self._chords.pop(key, None)
+        self._append(events)
+
+    def _append(self, events: Sequence[Any]) -> None:
         self._events.extend(events)
         self._cursor += len(events)
 

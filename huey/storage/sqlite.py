@@ -68,10 +68,6 @@ _PASSING = (
     "SQLITE_NOMEM",
 )
 
-_BESIDES_ENQUEUE = operator.attrgetter(
-    "results", "endings", "schedule", "aside", "joins", "forget", "clear"
-)
-
 T = TypeVar("T")
 
 _IDLE = ""  # the key that idle workers wait for, one of whom a message wakes
@@ -281,16 +277,18 @@ class SqliteStorage(BatchStorage):
 
     # -- several things in one step -----------------------------------------------------------
 
+    def enqueue_and_tell(self, data: Any, priority: float | None, events: Sequence[Any]) -> None:
+        told = (self.name, data, priority or 0, len(events), b"\n".join(events))
+        self._execute(statements.ENQUEUE_AND_TELL, told)
+        self._appended += len(events)
+        if self._appended >= _TRIM_EVERY:
+            self._in_one_step(partial(self._trim, 0))
+        others = self._listeners.names()
+        self._ring_idle(1, others)
+        self._ring_readers(others)
+
     def write(self, batch: Batch) -> None:
-        if len(batch.enqueue) == len(batch.events) == 1 and not any(_BESIDES_ENQUEUE(batch)):
-            ((data, priority),) = batch.enqueue
-            message = (self.name, data, priority or 0)
-            self._execute(statements.ENQUEUE_AND_TELL, (*message, *batch.events))
-            self._appended += 1
-            if self._appended >= _TRIM_EVERY:
-                self._in_one_step(partial(self._apply, NOTHING, True))
-        else:
-            self._in_one_step(partial(self._apply, batch, True))
+        self._in_one_step(partial(self._apply, batch, True))
         self._ring(batch)
 
     # -- schedule -----------------------------------------------------------------------------
@@ -766,9 +764,9 @@ class SqliteStorage(BatchStorage):
         for first in range(0, len(events), _EVENTS_A_ROW):
             some = events[first : first + _EVENTS_A_ROW]
             db.execute(statements.APPEND_EVENTS, (len(some), self.name, b"\n".join(some)))
-        self._trim(db, len(batch.events) + len(batch.endings))
+        self._trim(len(batch.events) + len(batch.endings), db)
 
-    def _trim(self, db: sqlite3.Connection, appended: int) -> None:
+    def _trim(self, appended: int, db: sqlite3.Connection) -> None:
         self._appended += appended
         if self._appended < _TRIM_EVERY:
             return
@@ -804,8 +802,11 @@ class SqliteStorage(BatchStorage):
         if batch.schedule:
             self.wake_schedule()
         if batch.events:
-            self._event_bell.ring(_NEW)
-            self._event_bell.tell(_NEW, others)
+            self._ring_readers(others)
+
+    def _ring_readers(self, others: Sequence[str]) -> None:
+        self._event_bell.ring(_NEW)
+        self._event_bell.tell(_NEW, others)
 
     def _ring_result(self, key: str, others: Sequence[str] | None = None) -> None:
         self._result_bell.ring(key)
