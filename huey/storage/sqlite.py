@@ -157,11 +157,10 @@ class SqliteStorage(BatchStorage):
         return rows[0][0] if rows else None
 
     def queue_size(self) -> int:
-        wanted = {"queue": self.name, "limit": _PRIORITIES}
-        sizes = self._execute(statements.SIZES, wanted)
-        if len(sizes) == _PRIORITIES:
-            return self._count(statements.SIZE)
-        return sum(size for (size,) in sizes)
+        sizes = self._execute(statements.SIZES, {"queue": self.name, "limit": _PRIORITIES})
+        if len(sizes) < _PRIORITIES:
+            return sum(size for (size,) in sizes)
+        return self._count("SELECT count(*) FROM task WHERE queue = ? AND claimed_by IS NULL")
 
     def enqueued_items(self, limit: int | None = None) -> list[Any]:
         return [row[0] for row in self._execute(statements.ENQUEUED, (self.name, _limit(limit)))]
@@ -662,6 +661,7 @@ class SqliteStorage(BatchStorage):
     def _take_from(
         self, table: str, statement: str, wanted: Mapping[str, Any], db: sqlite3.Connection
     ) -> bool:
+        """Delete a message that waits from a table; say whether it was there."""
         taken = db.execute(statement, wanted).fetchall()
         if taken and table == "task":
             row, priority, gap = taken[0]

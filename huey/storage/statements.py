@@ -165,8 +165,6 @@ FROM ends LEFT JOIN task AS first ON first.id = ends.first
 LEFT JOIN task AS last ON last.id = ends.last
 """
 
-SIZE: Final = "SELECT count(*) FROM task WHERE queue = ? AND claimed_by IS NULL"
-
 ANY: Final = "SELECT 1 FROM task WHERE queue = ? AND claimed_by IS NULL LIMIT 1"
 
 CLAIM: Final = """
