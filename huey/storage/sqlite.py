@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
+from itertools import islice
+from random import Random
 from typing import Any, TypeVar
 
 from huey.constants import EmptyData
@@ -43,6 +45,7 @@ ENDINGS_KEPT = 100_000  # likewise
 _AT_ONCE = 1000  # messages that one statement looks at, while others wait
 _LAST_ROW = 2**63 - 1
 _EVENTS_A_ROW = 100  # of one batch, at most
+_PRIORITIES = 1000  # of what waits; with so many, looking at each may take longer than counting all
 _TRIM_EVERY = 500  # appended events or endings between two looks at how many there are
 
 # Woken by their doorbell, one idle worker of each process still looks by itself this often
@@ -69,6 +72,8 @@ _PASSING = (
 )
 
 T = TypeVar("T")
+
+_chance = Random()  # noqa: S311 - not the generator that users seed, and no secrets
 
 _IDLE = ""  # the key that idle workers wait for, one of whom a message wakes
 _NEW = "new"  # the key that readers of events wait for, all of whom an event wakes
@@ -141,7 +146,11 @@ class SqliteStorage(BatchStorage):
     # -- queue --------------------------------------------------------------------------------
 
     def enqueue(self, data: Any, priority: float | None = None) -> None:
-        self._execute(statements.ENQUEUE, (self.name, data, priority or 0))
+        row = self.name, data, priority or 0
+        if _to_milestone() > 1:
+            self._execute(statements.ENQUEUE, row)
+        else:
+            self._in_one_step(partial(self._insert_milestone, row, ()))
         self._ring_idle(1)
 
     def dequeue(self) -> Any:
@@ -149,6 +158,9 @@ class SqliteStorage(BatchStorage):
         return rows[0][0] if rows else None
 
     def queue_size(self) -> int:
+        sizes = self._execute(statements.SIZES, {"queue": self.name, "limit": _PRIORITIES})
+        if len(sizes) < _PRIORITIES:
+            return sum(size for (size,) in sizes)
         return self._count("SELECT count(*) FROM task WHERE queue = ? AND claimed_by IS NULL")
 
     def enqueued_items(self, limit: int | None = None) -> list[Any]:
@@ -220,10 +232,7 @@ class SqliteStorage(BatchStorage):
         return ours, following
 
     def release(self, slot: str, claim: Claim) -> None:
-        self._execute(
-            "UPDATE task SET claimed_by = NULL WHERE id = ? AND claimed_by = ?",
-            (claim.token, self._owner(slot)),
-        )
+        self._execute(statements.RELEASE, (claim.token, self._owner(slot)))
         self._ring_idle(1)
 
     def inflight(self) -> int:
@@ -278,11 +287,13 @@ class SqliteStorage(BatchStorage):
     # -- several things in one step -----------------------------------------------------------
 
     def enqueue_and_tell(self, data: Any, priority: float | None, events: Sequence[Any]) -> None:
-        told = (self.name, data, priority or 0, len(events), b"\n".join(events))
-        self._execute(statements.ENQUEUE_AND_TELL, told)
-        self._appended += len(events)
-        if self._appended >= _TRIM_EVERY:
-            self._in_one_step(partial(self._trim, 0))
+        row = self.name, data, priority or 0
+        if _to_milestone() > 1:
+            told = (*row, len(events), b"\n".join(events))
+            self._execute(statements.ENQUEUE_AND_TELL, told)
+            self._appended += len(events)
+        else:
+            self._in_one_step(partial(self._insert_milestone, row, events))
         others = self._listeners.names()
         self._ring_idle(1, others)
         self._ring_readers(others)
@@ -653,14 +664,25 @@ class SqliteStorage(BatchStorage):
         """Delete a message that waits, by its place or, if it is not there any more, by itself."""
         table, row = place or ("", 0)
         wanted = {"queue": self.name, "data": data, "id": row}
-        quick = [statements.AT[table]] if place else []
+        quick = [(table, statements.AT[table])] if place else []
         found = any(
-            db.execute(statement, wanted).rowcount == 1
-            for statement in (*quick, *statements.WITHDRAW)
+            self._take_from(table, statement, wanted, db)
+            for table, statement in (*quick, *statements.WITHDRAW.items())
         )
         if found:
             self._apply(batch, True, db)
         return found
+
+    def _take_from(
+        self, table: str, statement: str, wanted: Mapping[str, Any], db: sqlite3.Connection
+    ) -> bool:
+        """Delete a message that waits from a table; say whether it was there."""
+        taken = db.execute(statement, wanted).fetchall()
+        if taken and table == "task":
+            row, priority, gap = taken[0]
+            behind = {"queue": self.name, "priority": priority, "id": row, "gap": gap}
+            db.execute(statements.WIDEN_GAP, behind)
+        return bool(taken)
 
     def _move_due(
         self, now: float, limit: int, tell: Tell | None, db: sqlite3.Connection
@@ -709,9 +731,18 @@ class SqliteStorage(BatchStorage):
         return len(rows)
 
     def _insert_tasks(self, db: sqlite3.Connection, items: Sequence[Any]) -> None:
-        db.executemany(
-            statements.ENQUEUE, [(self.name, data, priority or 0) for data, priority in items]
-        )
+        rows = ((self.name, data, priority or 0) for data, priority in items)
+        while piece := list(islice(rows, count := _to_milestone())):
+            db.executemany(statements.ENQUEUE, piece)
+            if len(piece) == count:
+                db.execute(statements.MILESTONE)
+
+    def _insert_milestone(
+        self, row: Sequence[Any], events: Sequence[Any], db: sqlite3.Connection
+    ) -> None:
+        db.execute(statements.ENQUEUE, row)
+        db.execute(statements.MILESTONE)
+        self._apply(Batch(events=events), True, db)
 
     def _join_part(self, db: sqlite3.Connection, join: Join) -> None:
         new = db.execute(
@@ -832,6 +863,14 @@ def _absolute(filename: str | os.PathLike[str]) -> str:
 
     name = path.removeprefix(_DRIVE).replace(os.sep, "-")
     return os.path.join(tempfile.gettempdir(), name)
+
+
+def _to_milestone() -> int:
+    """Return how many messages it is to the next milestone, itself included: 1 to 256, by chance.
+
+    By counting, a priority or a queue could be passed over time after time.
+    """
+    return 1 + _chance.getrandbits(8)
 
 
 def _errorname(error: sqlite3.Error) -> str:
