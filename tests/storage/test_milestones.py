@@ -83,10 +83,13 @@ class Walk(RuleBasedStateMachine):
         self.ahead = itertools.cycle(milestones)
         self.storages[0].write(self.batch(priorities))
 
-    @rule(n=which, priority=priorities, milestone=st.booleans())
-    def enqueue(self, n, priority, milestone):
+    @rule(n=which, priority=priorities, milestone=st.booleans(), tell=st.booleans())
+    def enqueue(self, n, priority, milestone, tell):
         self.ahead = itertools.repeat(1 if milestone else 2)
-        self.storages[n].enqueue(self.message(), priority)
+        if tell:
+            self.storages[n].enqueue_and_tell(self.message(), priority, [b"enqueued"])
+        else:
+            self.storages[n].enqueue(self.message(), priority)
 
     @rule(n=which, priorities=messages, milestones=milestones)
     def write(self, n, priorities, milestones):

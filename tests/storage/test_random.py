@@ -213,6 +213,13 @@ class Walk(RuleBasedStateMachine):
         self.storage.enqueue(data, priority)
         self.model.push(data, priority)
 
+    @rule(data=payloads, priority=priorities, events=st.lists(lines, min_size=1, max_size=2))
+    def enqueue_and_tell(self, data, priority, events):
+        data = self.message(data)
+        self.storage.enqueue_and_tell(data, priority, events)
+        self.model.push(data, priority)
+        self.model.events += events
+
     @rule()
     def dequeue(self):
         expected = heapq.heappop(self.model.queue)[2] if self.model.queue else None
