@@ -30,6 +30,7 @@ from huey.storage.base import (
     Waiter,
     halve,
 )
+from huey.storage.lines import from_rows, in_rows
 from huey.storage.members import Members
 from huey.storage.server import LOST, Listener, Server, is_outage, pack, to_bytes, to_text
 from huey.storage.wake import Bell
@@ -454,15 +455,15 @@ class RedisStorage(BatchStorage):
     def read_events(
         self, after: int | None = None, limit: int | None = None, timeout: float | None = None
     ) -> list[tuple[int, Any]]:
-        wakes = self._reader_wakes
-        first = b"%d-0" % ((after or 0) + 1)
+        wakes, after = self._reader_wakes, after or 0
+        first = b"%d-0" % (after + 1)
         count = () if limit is None else (b"COUNT", b"%d" % limit)
         if limit == 0:
             return []
         found = self._open().ask(b"XRANGE", self._keys["events"], first, b"+", *count)
         if not found and timeout:
-            found = self._wait_for_events(after or 0, count, timeout, wakes)
-        return [(_cursor(number), fields[1]) for number, fields in found]
+            found = self._wait_for_events(after, count, timeout, wakes)
+        return from_rows(((_cursor(id), fields[1]) for id, fields in found), after, limit)
 
     def wake_readers(self) -> None:
         self._reader_wakes += 1
@@ -663,7 +664,7 @@ class RedisStorage(BatchStorage):
             args += (to_bytes(key), _data(value))
         for key, ending in endings:
             args += (to_bytes(key), to_bytes(ending))
-        args += map(_data, batch.events)
+        args += _rows(batch.events)
         found = self._server.run("finish", keys, args)
         self._ring(batch)
         return found
@@ -727,7 +728,7 @@ class RedisStorage(BatchStorage):
         args = [self._kind, b"%d" % EVENTS_KEPT, b"%d" % len(batch.enqueue)]
         for data, priority in batch.enqueue:
             args += (_number(priority), _data(data))
-        args += map(_data, batch.events)
+        args += _rows(batch.events)
         self._server.run("push", self._pushed, args)
         self._ring(batch)
 
@@ -1028,8 +1029,15 @@ def _arguments(batch: Batch) -> Iterator[bytes]:
         yield from (b"%d" % join.part, b"%d" % join.parts, _data(join.value))
         yield from (_data(join.data), _number(join.priority))
     yield b"%d" % len(batch.forget)
-    yield b"%d" % len(batch.events)
-    yield from map(_data, batch.events)
+    rows = list(_rows(batch.events))
+    yield b"%d" % (len(rows) // 2)
+    yield from rows
+
+
+def _rows(events: Sequence[Any]) -> Iterator[bytes]:
+    """Yield rows of events, each after how many there are in it."""
+    for count, lines in in_rows(list(map(_data, events))):
+        yield from (b"%d" % count, lines)
 
 
 def _escaped(text: bytes) -> bytes:

@@ -36,6 +36,7 @@ from huey.storage.base import (
     halve,
 )
 from huey.storage.doorbell import Doorbell, Listeners
+from huey.storage.lines import from_rows, in_rows
 from huey.storage.liveness import Liveness
 from huey.storage.wake import BellWaiter, Lookout
 from huey.utils import is_filename, own_pid, to_timestamp
@@ -44,7 +45,6 @@ EVENTS_KEPT = 10_000  # of all who share a file,
 ENDINGS_KEPT = 100_000  # likewise
 _AT_ONCE = 1000  # messages that one statement looks at, while others wait
 _LAST_ROW = 2**63 - 1
-_EVENTS_A_ROW = 100  # of one batch, at most
 _PRIORITIES = 1000  # of what waits; with so many, looking at each may take longer than counting all
 _TRIM_EVERY = 500  # appended events or endings between two looks at how many there are
 
@@ -791,10 +791,8 @@ class SqliteStorage(BatchStorage):
                 "DELETE FROM chord WHERE queue = ? AND key = ?",
                 [(self.name, key) for key in batch.forget],
             )
-        events = batch.events
-        for first in range(0, len(events), _EVENTS_A_ROW):
-            some = events[first : first + _EVENTS_A_ROW]
-            db.execute(statements.APPEND_EVENTS, (len(some), self.name, b"\n".join(some)))
+        for count, lines in in_rows(batch.events):
+            db.execute(statements.APPEND_EVENTS, (count, self.name, lines))
         self._trim(len(batch.events) + len(batch.endings), db)
 
     def _trim(self, appended: int, db: sqlite3.Connection) -> None:
@@ -807,12 +805,8 @@ class SqliteStorage(BatchStorage):
 
     def _read_events(self, after: int | None, limit: int | None) -> list[tuple[int, Any]]:
         after = after or 0
-        found: list[tuple[int, Any]] = []
-        for last, lines in self._execute(statements.READ_EVENTS, (self.name, after, _limit(limit))):
-            events = lines.split(b"\n")
-            first = last - len(events) + 1
-            found += enumerate(events[max(0, after + 1 - first) :], max(first, after + 1))
-        return found[:limit]
+        rows = self._execute(statements.READ_EVENTS, (self.name, after, _limit(limit)))
+        return from_rows(rows, after, limit)
 
     def _flush_events(self, db: sqlite3.Connection) -> None:
         for statement in statements.FLUSH_EVENTS:

@@ -345,8 +345,7 @@ TURN_IN_THE_WAY: Final = """
 SELECT at FROM turn WHERE queue = :queue AND key = :key ORDER BY at DESC LIMIT 1 OFFSET :limit
 """
 
-# A row has one event or several, a line each, and the number of the last: most of what a row costs
-# is the row.
+# See `huey.storage.lines`.
 APPEND_EVENTS: Final = """
 INSERT INTO event (id, queue, data) VALUES ((SELECT ifnull(max(id), 0) + ? FROM event), ?, ?)
 """
