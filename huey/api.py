@@ -24,6 +24,7 @@ from huey.exceptions import ConfigurationError
 from huey.executor import Executor, Host, Immediate, error_metadata, one_line
 from huey.hooks import Hook, Hooks
 from huey.inspection import Inspection, TaskInfo, WorkerInfo
+from huey.lifecycle import because
 from huey.limits import RateLimit
 from huey.locks import Locks, TaskLock
 from huey.registry import Registry
@@ -833,7 +834,8 @@ class Huey:
         self.storage.flush_schedule()
         self.storage.flush_results()
         self.storage.flush_events()
-        told = [(one.id, "lost") for task in waiting for one in task.pipeline()]
+        ending = because("lost", "its queue was given up")
+        told = [(one.id, ending) for task in waiting for one in task.pipeline()]
         self.storage.write(Batch(endings=told))
 
     def result_count(self) -> int:

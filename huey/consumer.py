@@ -28,7 +28,7 @@ from huey.drivers.loop import Outage, repeat
 from huey.drivers.window import AGAIN, Window
 from huey.exceptions import ConfigurationError, StorageError, TaskTimeout
 from huey.executor import MOST_DELIVERIES, Tried, one_line
-from huey.storage.base import Batch, Claim
+from huey.storage.base import Batch, Claim, Ended, never
 from huey.tasks import Run
 from huey.utils import own_pid
 
@@ -73,8 +73,9 @@ class Worker:
         self.done = 0
         self.stopping = False
         self.leaving = False  # after what it runs: there are too many of them
-        self.is_paused: Callable[[], bool] = _never
-        self.goes_on: Callable[[], bool] = _never  # says whether there is a next step, at once
+        self.is_paused: Callable[[], bool] = never
+        self.goes_on: Callable[[], bool] = never  # says whether there is a next step, at once
+        self.ended: Ended = never  # says whether there is nothing to wait for
         self.most_deliveries = MOST_DELIVERIES
         self.run: Run | None = None
         self._pid = own_pid()
@@ -127,7 +128,7 @@ class Worker:
         with self._lock:
             self._claim, self._following = self._following, None
         if self._claim is None:
-            self._claim = self.huey.storage.claim(self.slot, timeout)
+            self._claim = self.huey.storage.claim(self.slot, timeout, self.ended)
         return self._claim
 
     def _may_run(self) -> bool:
@@ -266,11 +267,6 @@ def _host() -> str:
 
 def _nothing() -> None:
     """Do nothing."""
-
-
-def _never() -> bool:
-    """Say no."""
-    return False
 
 
 class Scheduler:
@@ -559,6 +555,7 @@ class Consumer:
             return worker.done + done >= most or worker.leaving or stop.is_set()
 
         worker.goes_on = lambda: not (self.paused or is_over(1))
+        worker.ended = lambda: self.holds_back or is_over()
         return is_over
 
     def end(self, worker: Worker) -> None:

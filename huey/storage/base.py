@@ -39,6 +39,14 @@ ScheduledItem = tuple[Any, datetime.datetime, float | None]
 Tell = Callable[[Sequence[Any]], Sequence[Any]]
 """Makes events of messages, for a storage to write in the same step."""
 
+Ended = Callable[[], bool]
+"""Says whether a worker has no use for a message any more."""
+
+
+def never() -> bool:
+    """Say no."""
+    return False
+
 
 class Claim(NamedTuple):
     """A message in the hands of a worker; the storage remembers whose.
@@ -347,16 +355,18 @@ class BaseStorage:
 
     # -- claim and acknowledge ----------------------------------------------------------------
 
-    def claim(self, slot: str, timeout: float = 0) -> Claim | None:
+    def claim(self, slot: str, timeout: float = 0, ended: Ended = never) -> Claim | None:
         """Take the next message while the storage remembers who has it.
 
         :param slot: names the worker, unique among all workers of the storage.
         :param timeout: seconds to wait for a message. A wait may end early with None: by
             `wake_claims`, or because another worker was faster.
+        :param ended: whether not to wait, asked when `wake_claims` finds the wait already. So
+            whoever sets what it looks at, and then calls `wake_claims`, ends every wait.
 
         The body here takes the message for good (at most once), as `dequeue` is all there is.
         """
-        return self._poll_for_claim(timeout)
+        return self._poll_for_claim(timeout, ended)
 
     def poll(
         self, first: float | None = None, backoff: float | None = None, longest: float | None = None
@@ -666,7 +676,7 @@ class BaseStorage:
 
     # -- within -------------------------------------------------------------------------------
 
-    def _poll_for_claim(self, timeout: float) -> Claim | None:
+    def _poll_for_claim(self, timeout: float, ended: Ended) -> Claim | None:
         """Dequeue again and again until there is a message, at most ``timeout`` seconds."""
         deadline = time.monotonic() + timeout
         pause, backoff, longest = self._polling
@@ -676,7 +686,7 @@ class BaseStorage:
             if data is not None:
                 return Claim(None, data)
             left = deadline - time.monotonic()
-            if left <= 0 or self._wakes != wakes:
+            if left <= 0 or ended() or self._wakes != wakes:
                 return None
             time.sleep(min(pause, left))
             pause = min(pause * backoff, longest)

@@ -19,11 +19,13 @@ from huey.storage.base import (
     BatchStorage,
     Claim,
     Earlier,
+    Ended,
     Found,
     Join,
     Seen,
     Tell,
     Waiter,
+    never,
 )
 from huey.storage.heap import Heap
 from huey.storage.wake import Bell
@@ -137,13 +139,13 @@ class MemoryStorage(BatchStorage):
 
     # -- claim and acknowledge ----------------------------------------------------------------
 
-    def claim(self, slot: str, timeout: float = 0) -> Claim | None:
+    def claim(self, slot: str, timeout: float = 0, ended: Ended = never) -> Claim | None:
         claim = self._claim(slot)
         if claim is not None or timeout <= 0:
             return claim
         with self._idle_bell.waiting(_IDLE) as waiter:
             claim = self._claim(slot)
-            woken = claim is None and waiter.wait(timeout)
+            woken = claim is None and not ended() and waiter.wait(timeout)
             claim = claim or self._claim(slot)
         if waiter.rung and not woken:  # that was for another message, so for another worker
             self._idle_bell.ring_some(_IDLE)

@@ -24,11 +24,13 @@ from huey.storage.base import (
     BatchStorage,
     Claim,
     Earlier,
+    Ended,
     Found,
     Seen,
     Tell,
     Waiter,
     halve,
+    never,
 )
 from huey.storage.lines import from_rows, in_rows
 from huey.storage.members import Members
@@ -204,13 +206,17 @@ class RedisStorage(BatchStorage):
 
     # -- claim and acknowledge ----------------------------------------------------------------
 
-    def claim(self, slot: str, timeout: float = 0) -> Claim | None:
+    def claim(self, slot: str, timeout: float = 0, ended: Ended = never) -> Claim | None:
         self._open()
         wakes = self._wakes
+
+        def is_over() -> bool:
+            return ended() or self._wakes != wakes
+
         for attempt in (1, 2):
             worker = self._members.worker(slot)
             try:
-                return self._find(worker) or self._claim(worker, timeout, wakes)
+                return self._find(worker) or self._claim(worker, timeout, is_over)
             except LOST:  # but something may have been claimed
                 self._members.forget()
                 self._in_doubt.add(worker)
@@ -571,14 +577,16 @@ class RedisStorage(BatchStorage):
 
     # -- claims -------------------------------------------------------------------------------
 
-    def _claim(self, worker: bytes, timeout: float, wakes: int) -> Claim | None:
+    def _claim(self, worker: bytes, timeout: float, ended: Ended) -> Claim | None:
         if self.blocking and timeout > 0:
             seconds = max(0.001, min(timeout, self.read_timeout, self._server.longest_block))
-            return self._claim_waiting(worker, seconds, lambda: self._wakes != wakes)
+            return self._claim_waiting(worker, seconds, ended)
         claim = self._claim_now(worker)
         deadline, pause = time.monotonic() + timeout, 0.01
-        while claim is None and (left := deadline - time.monotonic()) > 0 and self._wakes == wakes:
+        while claim is None and (left := deadline - time.monotonic()) > 0:
             with self._idle.waiting(_IDLE) as waiter:
+                if ended():
+                    break
                 waiter.wait(min(pause, left))
             pause = min(1.5 * pause, 0.25)
             claim = self._claim_now(worker)
@@ -589,7 +597,7 @@ class RedisStorage(BatchStorage):
         move = pack(b"LMOVE", self._keys["queue"], inflight, b"RIGHT", b"LEFT")
         return self._claimed(worker, *self._server.calls(move, self._any_deliveries()))
 
-    def _claim_waiting(self, worker: bytes, seconds: float, ended: Any) -> Claim | None:
+    def _claim_waiting(self, worker: bytes, seconds: float, ended: Ended) -> Claim | None:
         inflight = self._members.inflight(worker)
         wait = (b"RIGHT", b"LEFT", _number(seconds))
         move = pack(b"BLMOVE", self._keys["queue"], inflight, *wait)
@@ -871,7 +879,7 @@ class _Prioritized(RedisStorage):
         score, member, deliveries = found
         return self._hold(worker, b"%b:%b" % (score, member), int(deliveries))
 
-    def _claim_waiting(self, worker: bytes, seconds: float, ended: Any) -> Claim | None:
+    def _claim_waiting(self, worker: bytes, seconds: float, ended: Ended) -> Claim | None:
         claim = self._claim_now(worker)
         if claim is None:
             wait = pack(b"BLPOP", self._keys["wake"], _number(seconds))

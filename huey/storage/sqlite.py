@@ -28,12 +28,14 @@ from huey.storage.base import (
     BatchStorage,
     Claim,
     Earlier,
+    Ended,
     Found,
     Join,
     Seen,
     Tell,
     Waiter,
     halve,
+    never,
 )
 from huey.storage.doorbell import Doorbell, Listeners
 from huey.storage.lines import from_rows, in_rows
@@ -199,14 +201,14 @@ class SqliteStorage(BatchStorage):
 
     # -- claim and acknowledge ----------------------------------------------------------------
 
-    def claim(self, slot: str, timeout: float = 0) -> Claim | None:
+    def claim(self, slot: str, timeout: float = 0, ended: Ended = never) -> Claim | None:
         owner = self._owner(slot)
         claim = self._claim_if_any(owner)
         if claim is not None or timeout <= 0:
             return claim
         with self._idle_bell.waiting(_IDLE) as waiter:
             claim = self._claim_if_any(owner)
-            woken = claim is None and self._wait(waiter, timeout)
+            woken = claim is None and not ended() and self._wait(waiter, timeout)
             claim = claim or self._claim_if_any(owner)
         if waiter.rung and not woken:  # that was for another message, so for another worker
             self._ring_idle(1)

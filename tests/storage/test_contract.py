@@ -9,7 +9,9 @@ import pytest
 from waiting import PATIENCE, at_once, started
 
 from huey.constants import EmptyData
-from huey.storage import Aside, Batch, Claim, Found, Join
+from huey.storage import Aside, Batch, Claim, Found, Join, RedisStorage
+
+LONG = 3 * PATIENCE  # seconds
 
 KEPT = 10_000  # events
 LEEWAY = 500  # how many more may be there before a storage tidies up
@@ -617,6 +619,33 @@ def test_waiting_workers_can_be_woken_with_nothing_to_do(storage):
         assert [worker.value() for worker in workers] == [None, None]
 
     assert time.monotonic() - began < 2 * PATIENCE
+
+
+@pytest.fixture
+def patient(storage):
+    """Return a storage that waits for a message as long as it is told to."""
+    if isinstance(storage, RedisStorage):
+        storage.read_timeout = storage._server.longest_block = LONG
+    return storage
+
+
+def test_a_worker_that_is_to_end_does_not_wait(patient):
+    with started(lambda: patient.claim("a", LONG, lambda: True)) as (worker,):
+        assert worker.value() is None
+
+
+def test_a_worker_hears_of_its_end_that_is_decided_just_as_it_begins_to_wait(patient):
+    looks = []
+
+    def ended():
+        looks.append(bool(looks))
+        patient.wake_claims()  # by somebody who decides it right after the first look
+        return looks[-1]
+
+    with started(lambda: patient.claim("a", LONG, ended)) as (worker,):
+        assert worker.value() is None
+
+    assert looks[0] is False
 
 
 @pytest.mark.parametrize("what", ["result", "ending"])
