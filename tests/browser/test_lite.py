@@ -115,9 +115,9 @@ def test_another_lesson_runs_to_its_end_with_no_server(notebook, lesson):
 
 PLAIN_TASKS = """
 %load_ext huey_jupyter
-import time
+import sys, time
 
-raised = []
+begun, raised, watched = [], [], set()
 
 def rest(depth):
     "Sleep in many a call through C: what such a call keeps is overwritten by others meanwhile."
@@ -134,6 +134,7 @@ def sleeper(depth, task=None):
         rest(depth)
     except BaseException as error:
         raised.append(type(error).__name__)
+        watched.add(sys.monitoring.get_events(4))
         raise
 
 def begin(*tasks):
@@ -146,8 +147,6 @@ def begin(*tasks):
 
 def story(handle):
     return [event["kind"] for _, event in huey.events.read() if event["task"] == handle.id]
-
-begun = []
 """
 
 
@@ -156,7 +155,7 @@ def test_plain_tasks_that_sleep_are_interrupted_where_they_do(notebook):
     first, stop, after, late = notebook.code_cells()[:4]
     notebook.write_over(first, PLAIN_TASKS + "pair = begin((3, {}), (12, {}))")
     notebook.write_over(stop, "%huey stop")
-    notebook.write_over(after, "print(raised, *map(story, pair), huey.pending_count())")
+    notebook.write_over(after, "print(raised, *map(story, pair), huey.pending_count(), watched)")
     notebook.write_over(
         late,
         "huey.flush()\n"
@@ -169,5 +168,25 @@ def test_plain_tasks_that_sleep_are_interrupted_where_they_do(notebook):
     notebook.wait_done(first, stop, after, late)
 
     back = ["enqueued", "executing", "interrupted"]
-    assert f"{['TaskInterrupt'] * 2} {back} {back} 2" in notebook.text(after)
+    both = f"{['TaskInterrupt'] * 2} {back} {back} 2"
+    assert f"{both} {{0}}" in notebook.text(after)  # no events of all code were asked for
     assert "['TaskTimeout', 'TaskInterrupt'] timeout canceled" in notebook.text(late)
+
+
+def test_garbage_is_collected_while_stacks_are_laid_aside(notebook):
+    notebook.open_file(TUTORIAL)
+    first = notebook.code_cells()[0]
+    notebook.write_over(
+        first,
+        PLAIN_TASKS + "pair = begin((1, {}), (1, {}))\n"
+        "import gc\n"
+        "for _ in range(10):\n"
+        "    min([0], key=lambda _: gc.collect(1) + gc.collect())\n"
+        "    many = [[[]] for _ in range(200_000)]\n"
+        "    time.sleep(0.05)\n"
+        "print('still', len(huey.running()), 'running')",
+    )
+    notebook.run(first)
+    notebook.wait_done(first)
+
+    assert "still 2 running" in notebook.text(first)
