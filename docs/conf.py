@@ -25,9 +25,7 @@ html_theme_options = {"show_prev_next": True, "navigation_with_keys": False}
 
 nb_execution_mode = "off"  # tools/docs has run the lessons, as their tests do
 nb_ipywidgets_js = {}  # cards that are done are plain HTML; these scripts would come from a CDN
-# 07 and 08 start processes, which a browser does not; 04 stops workers in the midst of their tasks,
-# which the page's kernel does not survive.
-lessons_elsewhere = ["04", "07", "08"]
+lessons_elsewhere = ["07", "08"]  # they start processes, which a browser does not
 
 # `name` in a docstring leads to what has that name, or is just shown as code.
 default_role = "py:obj"

@@ -12,7 +12,7 @@ from sites import FAST, ROOT, served
 pytestmark = [pytest.mark.browser, pytest.mark.lite]
 
 TUTORIAL = "01_first_task.ipynb"
-ELSEWHERE = ("04", "07", "08")  # see lessons_elsewhere in docs/conf.py
+ELSEWHERE = ("07", "08")  # see lessons_elsewhere in docs/conf.py
 OTHERS = [
     path.stem
     for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -111,3 +111,82 @@ def test_another_lesson_runs_to_its_end_with_no_server(notebook, lesson):
     assert checks
     assert all("TODO" in one for one in checks), checks
     notebook.screenshot(f"lite-{lesson}")
+
+
+PLAIN_TASKS = """
+%load_ext huey_jupyter
+import sys, time
+
+begun, raised, watched = [], [], set()
+
+def rest(depth):
+    "Sleep in many a call through C: what such a call keeps is overwritten by others meanwhile."
+    if depth:
+        min([depth], key=lambda _: rest(depth - 1))
+    else:
+        while True:
+            time.sleep(0.05)
+
+@huey.task(context=True)
+def sleeper(depth, task=None):
+    begun.append(task.id)
+    try:
+        rest(depth)
+    except BaseException as error:
+        raised.append(type(error).__name__)
+        watched.add(sys.monitoring.get_events(4))
+        raise
+
+def begin(*tasks):
+    "Hand tasks over, and wait until they sleep."
+    begun.clear()
+    handles = [sleeper(depth, **options) for depth, options in tasks]
+    while len(begun) < len(tasks):
+        time.sleep(0.01)
+    return handles
+
+def story(handle):
+    return [event["kind"] for _, event in huey.events.read() if event["task"] == handle.id]
+"""
+
+
+def test_plain_tasks_that_sleep_are_interrupted_where_they_do(notebook):
+    notebook.open_file(TUTORIAL)
+    first, stop, after, late = notebook.code_cells()[:4]
+    notebook.write_over(first, PLAIN_TASKS + "pair = begin((3, {}), (12, {}))")
+    notebook.write_over(stop, "%huey stop")
+    notebook.write_over(after, "print(raised, *map(story, pair), huey.pending_count(), watched)")
+    notebook.write_over(
+        late,
+        "huey.flush()\n"
+        "%huey start\n"
+        "raised.clear(); late, off = begin((5, {'timeout': 0.3}), (9, {})); off.cancel()\n"
+        "while len(raised) < 2: time.sleep(0.05)\n"
+        "print(raised, story(late)[-1], story(off)[-1])",
+    )
+    notebook.run(first, stop, after, late)
+    notebook.wait_done(first, stop, after, late)
+
+    back = ["enqueued", "executing", "interrupted"]
+    both = f"{['TaskInterrupt'] * 2} {back} {back} 2"
+    assert f"{both} {{0}}" in notebook.text(after)  # no events of all code were asked for
+    assert "['TaskTimeout', 'TaskInterrupt'] timeout canceled" in notebook.text(late)
+
+
+def test_garbage_is_collected_while_stacks_are_laid_aside(notebook):
+    notebook.open_file(TUTORIAL)
+    first = notebook.code_cells()[0]
+    notebook.write_over(
+        first,
+        PLAIN_TASKS + "pair = begin((1, {}), (1, {}))\n"
+        "import gc\n"
+        "for _ in range(10):\n"
+        "    min([0], key=lambda _: gc.collect(1) + gc.collect())\n"
+        "    many = [[[]] for _ in range(200_000)]\n"
+        "    time.sleep(0.05)\n"
+        "print('still', len(huey.running()), 'running')",
+    )
+    notebook.run(first)
+    notebook.wait_done(first)
+
+    assert "still 2 running" in notebook.text(first)
