@@ -22,7 +22,7 @@ DEADLINE = 60.0  # seconds; the machine may be busy with something else
 ONLY_LAB = pytest.mark.parametrize("lab", ["lab"], indirect=True)
 
 # What the browser complains about is our business if it names one of these.
-OURS = ("huey", "card.js", "anywidget")
+OURS = ("huey", "card.js", "anywidget", "fatal error")
 
 THEMES = {
     "light": "JupyterLab Light",
