@@ -4,6 +4,7 @@ A missing server or browser skips on a laptop. Under CI it would let a whole fol
 without having run.
 """
 
+import gc
 import os
 import signal
 
@@ -51,6 +52,12 @@ def redis_server(one_redis_server, tmp_path_factory, monkeypatch):
     with one_redis_server.client() as client:
         client.flushall()
     return one_redis_server
+
+
+def pytest_collection_finish():
+    """Let garbage collection pass over the thousands of tests: IPython collects at each reset."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items):
