@@ -55,7 +55,23 @@ def redis_server(one_redis_server, tmp_path_factory, monkeypatch):
 
 
 def pytest_collection_finish():
-    """Let garbage collection pass over the thousands of tests: IPython collects at each reset."""
+    _keep_for_good()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item, nextitem):
+    done = yield
+    if nextitem is None or nextitem.module is not item.module:
+        _keep_for_good()
+    return done
+
+
+def _keep_for_good():
+    """Let garbage collection pass over what pytest holds to the end: tests, and how they went.
+
+    IPython collects at each reset of its shell, with which many tests begin, and would look at a
+    million objects each time.
+    """
     gc.collect()
     gc.freeze()
 
