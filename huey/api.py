@@ -24,6 +24,7 @@ from huey.exceptions import ConfigurationError
 from huey.executor import Executor, Host, Immediate, error_metadata, one_line
 from huey.hooks import Hook, Hooks
 from huey.inspection import Inspection, TaskInfo, WorkerInfo
+from huey.lifecycle import because
 from huey.limits import RateLimit
 from huey.locks import Locks, TaskLock
 from huey.registry import Registry
@@ -416,8 +417,10 @@ class Huey:
         self.signals.send(SIGNAL_ENQUEUED, task)  # first, or a worker's signal could overtake it
         if self._immediate:
             self._run_here(batch)
-        elif batch.events or batch.clear:
+        elif batch.clear:
             self.storage.write(batch)
+        elif batch.events:
+            self.storage.enqueue_and_tell(*batch.enqueue[0], batch.events)
         else:
             self.storage.enqueue(*batch.enqueue[0])
         results = [Result(self, one) for one in task.pipeline()] if self.results else []
@@ -474,17 +477,12 @@ class Huey:
         :param group: names a group that they belong to in the event stream.
         """
         items, events = [], []
+        tell = self.events.enqueued if self.events.enabled else None
         for task in tasks:
             task.resolve_expires(utc=self.utc)
             items.append((self.serialize_task(task), task.priority))
-            if self.events.enabled:
-                known: dict[str, Any] = {"retries": task.retries}
-                if task.carries:
-                    known["carries"] = task.carries
-                known.update(task.describe())  # which may know better what it carries
-                if group:
-                    known["group"] = group
-                events.append(self.events.event("enqueued", task, known))
+            if tell is not None:
+                events.append(tell(task, group))
         return Batch(enqueue=items, events=events)
 
     def serialize_task(self, task: Task[Any]) -> Any:
@@ -836,7 +834,8 @@ class Huey:
         self.storage.flush_schedule()
         self.storage.flush_results()
         self.storage.flush_events()
-        told = [(one.id, "lost") for task in waiting for one in task.pipeline()]
+        ending = because("lost", "its queue was given up")
+        told = [(one.id, ending) for task in waiting for one in task.pipeline()]
         self.storage.write(Batch(endings=told))
 
     def result_count(self) -> int:

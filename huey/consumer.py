@@ -28,8 +28,9 @@ from huey.drivers.loop import Outage, repeat
 from huey.drivers.window import AGAIN, Window
 from huey.exceptions import ConfigurationError, StorageError, TaskTimeout
 from huey.executor import MOST_DELIVERIES, Tried, one_line
-from huey.storage.base import Batch, Claim
+from huey.storage.base import Batch, Claim, Ended, never
 from huey.tasks import Run
+from huey.utils import own_pid
 
 if TYPE_CHECKING:
     from huey.api import Huey
@@ -72,11 +73,12 @@ class Worker:
         self.done = 0
         self.stopping = False
         self.leaving = False  # after what it runs: there are too many of them
-        self.is_paused: Callable[[], bool] = _never
-        self.goes_on: Callable[[], bool] = _never  # says whether there is a next step, at once
+        self.is_paused: Callable[[], bool] = never
+        self.goes_on: Callable[[], bool] = never  # says whether there is a next step, at once
+        self.ended: Ended = never  # says whether there is nothing to wait for
         self.most_deliveries = MOST_DELIVERIES
         self.run: Run | None = None
-        self._pid = os.getpid()
+        self._pid = own_pid()
         self._caller = caller or Caller(Window(), OwnLoop())
         self._keeper = keeper
         self._lock = threading.Lock()
@@ -126,7 +128,7 @@ class Worker:
         with self._lock:
             self._claim, self._following = self._following, None
         if self._claim is None:
-            self._claim = self.huey.storage.claim(self.slot, timeout)
+            self._claim = self.huey.storage.claim(self.slot, timeout, self.ended)
         return self._claim
 
     def _may_run(self) -> bool:
@@ -139,7 +141,7 @@ class Worker:
             run.cancel()
         call_off = self._set_timer(run)
         tried = self._caller.call(run, func)
-        if os.getpid() != self._pid:
+        if own_pid() != self._pid:
             os._exit(0)  # a fork that the task made and that came back: one worker is enough
         call_off()
         return tried
@@ -231,7 +233,7 @@ class Worker:
 
     def register(self) -> None:
         """Say in the storage that this worker has come online."""
-        facts = {"name": self.name, "host": _host(), "pid": os.getpid()}
+        facts = {"name": self.name, "host": _host(), "pid": own_pid()}
         self.huey.storage.register(self.slot, {**facts, "started": time.time()})
 
     def unregister(self) -> None:
@@ -265,11 +267,6 @@ def _host() -> str:
 
 def _nothing() -> None:
     """Do nothing."""
-
-
-def _never() -> bool:
-    """Say no."""
-    return False
 
 
 class Scheduler:
@@ -558,6 +555,7 @@ class Consumer:
             return worker.done + done >= most or worker.leaving or stop.is_set()
 
         worker.goes_on = lambda: not (self.paused or is_over(1))
+        worker.ended = lambda: self.holds_back or is_over()
         return is_over
 
     def end(self, worker: Worker) -> None:

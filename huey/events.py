@@ -10,10 +10,10 @@ its process's ``pid``, and ``deaths`` if workers have died with the task before.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
 import operator
-import os
 import queue
 import threading
 import time
@@ -23,14 +23,21 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from huey.tasks import Run, Task, current_run
+from huey.utils import own_pid
 
 if TYPE_CHECKING:
     from huey.api import Huey
 
 T = TypeVar("T")
 
-Parts = tuple[str, str, str, float, dict[str, Any]]
-"""What an event is made of: kind, the task's id and name, when, and what belongs to the kind."""
+Parts = tuple[Any, ...]
+"""What an event is made of: kind, the task's id and name, when, then what belongs to the kind: a
+tuple of its names, and its values. A flat tuple is the smallest that Python has, and a storage in
+memory keeps thousands of them.
+"""
+
+_BEGUN = ("worker", "attempt", "retries", "pid")
+_DURATION = ("duration",)
 
 logger = logging.getLogger("huey.events")
 
@@ -64,19 +71,42 @@ class EventLog:
 
     def event(self, kind: str, task: Task[Any], facts: dict[str, Any]) -> Any:
         """Return one event ready for a storage, whether events are on or off."""
-        parts = (kind, task.id, task.name, time.time(), facts)
-        return parts if self.huey.storage.keeps_objects else to_json(parts)
+        names = _same(tuple(facts))
+        return self._kept((kind, task.id, task.name, time.time(), names, *facts.values()))
+
+    def enqueued(self, task: Task[Any], group: str = "") -> Any:
+        """Return the event that a task is put on the queue, whether events are on or off.
+
+        :param group: names a group that it belongs to.
+        """
+        facts: dict[str, Any] = {"retries": task.retries, **task.describe()}
+        if task.carries:
+            facts.setdefault("carries", task.carries)  # unless it knows better
+        if group:
+            facts["group"] = group
+        return self.event("enqueued", task, facts)
+
+    def complete(self, task: Task[Any], duration: float) -> list[Any]:
+        """Return the event that a task is done, in a list; no event if events are off.
+
+        :param duration: seconds that it took.
+        """
+        if not self.enabled:
+            return []
+        known = "complete", task.id, task.name, time.time()
+        if self.huey.storage.keeps_objects:
+            return [(*known, _DURATION, duration)]
+        return [_line(*known, f',"duration":{duration:.6f}')]
 
     def begin(self, run: Run) -> None:
         """Keep for the next flush, or for its end, that a worker begins a task."""
-        if self.enabled:
-            task = run.task
-            facts = {"worker": run.worker, "attempt": task.attempt, "retries": task.retries}
-            facts["pid"] = os.getpid()
-            if task.deaths:
-                facts["deaths"] = task.deaths
-            run.note(self.event("executing", task, facts))
-            self.stir(run)
+        if not self.enabled:
+            return
+        if run.notes:  # before that, as the callback of a chord has
+            run.note(self._began(run))
+        else:
+            run.untold = True
+        self.stir(run)
 
     def note(self, kind: str, run: Run, **facts: Any) -> None:
         """Keep an event of a running task for the next flush; none after its last `collect`."""
@@ -96,8 +126,9 @@ class EventLog:
         if not self.enabled:
             return []
         run.over = True
-        if self._stirred.pop(run, False) and not run.flushed:
-            return self._collect(run)  # as most are: no flush has had anything of it
+        if self._stirred.pop(run, False) and not run.flushed:  # as most are: no flush has had it
+            silent = not (run.notes or run.awake)
+            return [self._began(run)] if run.untold and silent else self._collect(run)
         with self._lock:
             return self._collect(run)
 
@@ -141,6 +172,21 @@ class EventLog:
         found = self.huey.storage.read_events(after, limit, timeout)
         return [(cursor, _event(data)) for cursor, data in found]
 
+    def _began(self, run: Run) -> Any:
+        """Return the event that a worker has begun a task."""
+        task = run.task
+        known = "executing", task.id, task.name, run.started
+        names: tuple[str, ...] = _BEGUN
+        facts: tuple[Any, ...] = (run.worker, task.attempt, task.retries, own_pid())
+        if task.deaths:
+            names, facts = (*names, "deaths"), (*facts, task.deaths)
+        if self.huey.storage.keeps_objects:
+            return (*known, names, *facts)
+        return _line(*known, _begun(names, *facts))
+
+    def _kept(self, parts: Parts) -> Any:
+        return parts if self.huey.storage.keeps_objects else to_json(parts)
+
     def _flush_or_log(self) -> None:
         try:
             self.flush()
@@ -149,6 +195,9 @@ class EventLog:
 
     def _collect(self, run: Run) -> list[Any]:
         events, progress, output = run.drain()
+        if run.untold:
+            run.untold = False
+            events.insert(0, self._began(run))
         if output:
             events += self.of("output", run.task, records=_merge(output))
         if progress is not None:
@@ -158,20 +207,49 @@ class EventLog:
 
 
 def to_json(parts: Parts) -> bytes:
-    """Return an event as the storages keep it that keep bytes."""
-    kind, task, name, at, facts = parts
-    known = f'"kind":{_text(kind)},"task":{_value(task)},"name":{_text(name)},"at":{at!r}'
+    """Return an event as the storages keep it that keep bytes: one line."""
+    kind, task, name, at, names, *values = parts
     try:
-        rest = "".join([f",{_text(key)}:{_value(value)}" for key, value in facts.items()])
-    except (TypeError, ValueError, RecursionError):  # keys that are no text, circles
+        rest = _rest(names, values)
+    except (TypeError, ValueError, RecursionError):  # names that are no text, circles
         rest = ',"problem":"the rest of this event is no JSON"'
+    return _line(kind, task, name, at, rest)
+
+
+def _line(kind: str, task: str, name: str, at: float, rest: str) -> bytes:
+    known = f'"kind":{_text(kind)},"task":{_value(task)},"name":{_text(name)},"at":{at:.6f}'
     return f"{{{known}{rest}}}".encode()
+
+
+def _rest(names: tuple[str, ...], values: Sequence[Any]) -> str:
+    return _form(names) % tuple(map(_value, values))
+
+
+@functools.lru_cache(typed=True)
+def _begun(names: tuple[str, ...], *facts: Any) -> str:
+    """Return what a worker says of each task, which is mostly the same."""
+    return _rest(names, facts)
 
 
 def parts_of(event: dict[str, Any]) -> Parts:
     """Return what an event that was read is made of, to be written again."""
     facts = dict(event)
-    return facts.pop("kind"), facts.pop("task"), facts.pop("name"), facts.pop("at"), facts
+    known = tuple(map(facts.pop, ("kind", "task", "name", "at")))
+    return (*known, _same(tuple(facts)), *facts.values())
+
+
+_names: dict[tuple[str, ...], tuple[str, ...]] = {}  # few, as each kind has its own
+
+
+def _same(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the one tuple of these names that all events share."""
+    return _names.setdefault(names, names)
+
+
+@functools.cache
+def _form(names: tuple[str, ...]) -> str:
+    """Return the JSON of what has these names, with a gap for each value."""
+    return "".join([f",{_text(name).replace('%', '%%')}:%s" for name in names])
 
 
 def _value(value: Any) -> str:
@@ -192,8 +270,14 @@ def _event(data: Any) -> dict[str, Any]:
     if not isinstance(data, tuple):
         event: dict[str, Any] = json.loads(data)
         return event
-    kind, task, name, at, facts = data
-    return {"kind": kind, "task": task, "name": name, "at": at, **facts}
+    kind, task, name, at, names, *values = data
+    return {
+        "kind": kind,
+        "task": task,
+        "name": name,
+        "at": at,
+        **dict(zip(names, values, strict=True)),
+    }
 
 
 def _plain(value: Any) -> Any:

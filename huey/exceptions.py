@@ -151,7 +151,7 @@ class TaskLockedOut(TaskException):
 
 
 class WorkerLost(TaskException):
-    """The task's worker died again and again, so the task is not tried any more."""
+    """The task will not run any more: its worker died or was stopped, or its queue was given up."""
 
 
 class TaskInterrupt(BaseException):

@@ -453,9 +453,9 @@ class Executor:
 
     def _tell(self, task: Task[Any], tried: Tried, outcome: Outcome, duration: float) -> list[Any]:
         """Return the event of a try's end."""
-        of, left = self.huey.events.of, outcome.retries
         if outcome.ending is Ending.COMPLETE:
-            return of("complete", task, duration=duration)
+            return self.huey.events.complete(task, duration)
+        of, left = self.huey.events.of, outcome.retries
         further = {"retries": left or 0, "again": left is not None}
         if outcome.ending is Ending.CANCELED:
             return of("canceled", task, error=_why(tried), **further)
@@ -498,10 +498,11 @@ class Executor:
         """Put a task back that the end of its worker interrupted, first in the queue."""
         story = self.huey.events.collect(run) + self.huey.events.of("interrupted", run.task)
         if self._at_most_once(run.task):
-            joins = self._joins(run.task.chord_config, _no_value(run.task.id, "WorkerLost()"))
+            why = "its worker was stopped"
+            joins = self._joins(run.task.chord_config, _worker_lost(run.task, why))
             forget = composition.done_with(run.task.chord_config)
-            endings = _endings(run.task, "lost")
-            story += self.huey.events.of("lost", run.task, error="its worker was stopped")
+            endings = _endings(run.task, because("lost", why))
+            story += self.huey.events.of("lost", run.task, error=why)
             story += self._skip(run.task)
             host.finish(Batch(endings=endings, events=story, joins=joins, forget=forget))
             logger.warning("%s was interrupted and is not run again", run.task)
@@ -558,8 +559,8 @@ class Executor:
         aside = Aside(claim.data, why, claim.priority)
         events = self.huey.events.of("lost", task, error=why) + self._skip(task)
         # A callback's values are kept: set aside, it can still be restored.
-        joins = self._joins(task.chord_config, _no_value(task.id, f"WorkerLost({why!r})"))
-        endings = _endings(task, "lost")
+        joins = self._joins(task.chord_config, _worker_lost(task, why))
+        endings = _endings(task, because("lost", why))
         host.finish(Batch(endings=endings, aside=[aside], events=events, joins=joins))
         logger.error("%s is set aside: %s", task, why)
 
@@ -605,6 +606,11 @@ def _is_ours(trace: TracebackType) -> bool:
 def _no_value(task_id: str, why: str) -> Error:
     """Return what a chord's callback gets for a task of which no exception is known."""
     return Error({"error": why, "retries": 0, "traceback": "", "task_id": task_id})
+
+
+def _worker_lost(task: Task[Any], why: str) -> Error:
+    """Return what a chord's callback gets for a task that will not run any more."""
+    return _no_value(task.id, f"WorkerLost({why!r})")
 
 
 def error_metadata(task: Task[Any], error: BaseException | None) -> Error:

@@ -58,7 +58,7 @@ _NO_VALUE: dict[str, tuple[type[TaskException], str]] = {
     "canceled": (TaskCanceled, "the task was cancelled"),
     "skipped": (TaskCanceled, BEHIND_A_FAILURE),
     "locked": (TaskLockedOut, "the task was locked out and dropped, as it had no retries left"),
-    "lost": (WorkerLost, "its worker died too often, or its queue was given up"),
+    "lost": (WorkerLost, "the task is lost and will not run any more"),
     "error": (TaskException, "the task failed; its error was not kept, as results=False"),
     "taken": (
         TaskException,

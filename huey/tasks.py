@@ -234,13 +234,14 @@ class Run:
         self.canceled = False
         self.over = False
         self.flushed = False  # whether some of what it reported was written before its end
+        self.untold = False  # whether that it has begun is still to be written, before the rest
         self.held: dict[str, tuple[Any, str]] = {}  # locks that it has taken, see `huey.locks`
         self.at_end: list[Callable[[], None]] = []  # called by its worker before it is over
         self.give_way: Callable[[], None] | None = None  # at a report, if others share its thread
         self._wake = wake
         self._lock = threading.Lock()
-        self._notes: list[Any] = []
-        self._awake = False
+        self.notes: list[Any] = []  # events that nobody has drained yet
+        self.awake = False  # whether there is more to drain
         self._progress: tuple[float, float | None, str | None] | None = None
         self._drained: tuple[float, float | None, str | None] | None = None
         self._output: list[tuple[str, Any]] = []
@@ -254,7 +255,7 @@ class Run:
         if self.canceled:
             raise TaskInterrupt
         self._progress = (done, total, message)
-        if not self._awake:
+        if not self.awake:
             self._rouse()
         if self.give_way is not None:
             self.give_way()
@@ -265,22 +266,22 @@ class Run:
         """Keep a piece of output: a stream's name and text, or ``display`` and a mime bundle."""
         with self._lock:
             self._output.append((name, content))
-        if not self._awake:
+        if not self.awake:
             self._rouse()
 
     def note(self, event: Any) -> None:
         """Keep an event for whoever drains it next; not when it is over."""
         with self._lock:
             if not self.over:
-                self._notes.append(event)
+                self.notes.append(event)
 
     def drain(
         self,
     ) -> tuple[list[Any], tuple[float, float | None, str | None] | None, list[tuple[str, Any]]]:
         """Take what came since the last time: events, the latest progress, and all output."""
         with self._lock:
-            self._awake = False
-            notes, self._notes = self._notes, []
+            self.awake = False
+            notes, self.notes = self.notes, []
             # Read once and never cleared: a report that comes in this moment is not lost.
             progress, before = self._progress, self._drained
             self._drained = progress
@@ -288,7 +289,7 @@ class Run:
         return notes, (None if progress is before else progress), output
 
     def _rouse(self) -> None:
-        self._awake = True
+        self.awake = True
         if self._wake is not None:
             self._wake(self)
 

@@ -185,9 +185,31 @@ _BRIEF = frozenset((int, float, bool, type(None)))
 
 
 def _short_repr(value: Any) -> str:
-    if type(value) in _BRIEF and -1e15 < (value or 0) < 1e15:
+    kind = type(value)
+    if kind in _BRIEF and -1e15 < (value or 0) < 1e15:
         return repr(value)  # which most are; reprlib takes much longer to come to that
+    if kind is str and len(value) <= _short.maxstring:
+        text = repr(value)
+        if len(text) <= _short.maxstring:
+            return text
     try:
         return _short.repr(value)
     except Exception:  # a number too long to print, a class that calls itself list
         return f"<{type(value).__name__}>"
+
+
+_pid = os.getpid()
+
+
+def own_pid() -> int:
+    """Return this process's id without asking the system, which takes as long as ten such calls."""
+    return _pid
+
+
+def _note_own_pid() -> None:
+    global _pid
+    _pid = os.getpid()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_own_pid)

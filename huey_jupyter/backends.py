@@ -46,7 +46,8 @@ class NotebookHuey(Huey):
 
     def __init__(self, name: str = "notebook", url: str = MEMORY) -> None:
         self.url = parse_url(url)
-        self._theirs: Huey | None = None  # whose storage this is, if it is not its own
+        self._own_name = name
+        self._theirs: Huey | None = None  # whose storage and name these are, if not its own
         self.courier = Courier(self)
         super().__init__(name, events=True)
         self.registry = Postbox(self._pack)
@@ -99,7 +100,7 @@ class NotebookHuey(Huey):
         url = parse_url(url)
         if url == self.url:
             return Moved(self.place, cursor=self.storage.last_event())
-        storage = open_storage(url, self.name)
+        storage = open_storage(url, self._own_name)
         try:
             _try_out(storage, url)
             return self._change_to(url, storage, move, leave)
@@ -180,7 +181,7 @@ class NotebookHuey(Huey):
 
     def _settle(self, url: str, storage: BaseStorage) -> None:
         storage.priority_of = self._priority_of
-        self._theirs = None
+        self._theirs, self.name = None, self._own_name
         self.url, self.storage, self.serializer = url, storage, self._serializer_for(url)
         if self.durable:
             say_python(self)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from huey import Huey
 from huey.exceptions import ConfigurationError
+from huey.lifecycle import because
 from huey.storage import Batch
 from huey_jupyter.backends import MEMORY, parse_url
 from huey_jupyter.cards import Card, State
@@ -73,7 +74,8 @@ class Places:
             lost = [card.id for card in session.board.cards.values() if not card.terminal]
             for one in lost:
                 session.board.fold({"kind": "lost", "task": one, "at": time.time(), "error": why})
-        session.huey.storage.write(Batch(endings=[(one, "lost") for one in lost]))
+        ending = because("lost", why)
+        session.huey.storage.write(Batch(endings=[(one, ending) for one in lost]))
 
     def _huey_named(self, where: str) -> Huey | None:
         """Return the Huey that a variable of the notebook holds, if that is what is meant."""

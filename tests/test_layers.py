@@ -18,7 +18,7 @@ ENGINE = """
     constants exceptions signals hooks crontab every alone
     utils serializer lifecycle coroutines
     registry tasks awaiting results composition storage.base
-    storage.wake storage.doorbell storage.liveness storage.server storage.members
+    storage.lines storage.wake storage.doorbell storage.liveness storage.server storage.members
     storage.heap storage.memory storage.blackhole storage.statements
     storage.names storage.journal storage.records storage.listing
     storage.sqlite storage.redis storage.file

@@ -1,6 +1,7 @@
 """Run the course's notebooks as a reader does, as one who solves all, and as one who errs.
 
-    python tools/run_notebooks.py [-j N] [--mode MODES] [--timeout S] [--save-to FOLDER] FILE...
+    python tools/run_notebooks.py [-j N] [--mode MODES] [--twice] [--timeout S] [--save-to FOLDER]
+        FILE...
 
 learner   as shipped: no error, and each check says TODO
 solved    each cell tagged `exercise` has the code of its solution: each check says PASS
@@ -10,13 +11,15 @@ mutant    each exercise has one of the wrong answers in its solution's metadata 
 Cells belong together by a tag such as `ex2`. A solution is text with a folded block of code in it:
 a hidden code cell would run with all others, in place of the reader's answer. Whatever the mode, a
 run fails at an error that no tag `raises-exception` announces, at a traceback on stderr (of a
-worker, say), at a cell that takes too long, and at a kernel that dies.
+worker, say), at a cell that takes too long, and at a kernel that dies. With `--twice` all cells
+are run a second time in the same kernel, as by a reader who presses Run All again.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import copy
 import os
 import re
 import sys
@@ -69,6 +72,7 @@ def main() -> int:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("-j", type=int, default=2, metavar="N", help="so many at once")
     parser.add_argument("--mode", default=",".join(MODES), metavar="MODES", help="with commas")
+    parser.add_argument("--twice", action="store_true", help="all cells again, in the same kernel")
     parser.add_argument("--timeout", type=float, default=120, metavar="S", help="for a cell")
     parser.add_argument(
         "--save-to",
@@ -81,7 +85,7 @@ def main() -> int:
     if unknown := set(modes) - set(MODES):
         parser.error(f"the modes are {', '.join(MODES)}, not {', '.join(sorted(unknown))}")
     work = [job for path in options.files for job in jobs(path, modes)]
-    failed = asyncio.run(_run_all(work, options.j, options.timeout, options.save_to))
+    failed = asyncio.run(_run_all(work, options))
     print(f"{len(work) - failed} of {len(work)} runs are right")
     return min(failed, 99)
 
@@ -135,10 +139,17 @@ def code_of(solution: Any) -> str:
     return str(blocks[0])
 
 
-async def run(job: Job, timeout: float = 120) -> Outcome:
-    """Run a notebook once, in a kernel of its own."""
+async def run(job: Job, timeout: float = 120, *, twice: bool = False) -> Outcome:
+    """Run a notebook in a kernel of its own.
+
+    :param timeout: seconds that a cell may take.
+    :param twice: run all cells, and then all again.
+    """
     book = nbformat.read(job.path, as_version=4)
     _prepare(book, job)
+    count = len(book.cells)
+    if twice:
+        book.cells += copy.deepcopy(book.cells)
     strict = "1" if job.mode == "solved" else "0"
     client = NotebookClient(
         book,
@@ -154,7 +165,10 @@ async def run(job: Job, timeout: float = 120) -> Outcome:
         stopped = f"{error.ename}: {error.evalue}"
     except (CellTimeoutError, DeadKernelError) as error:
         stopped = f"{type(error).__name__}: {str(error).splitlines()[0]}"
-    problems = list(filter(None, [stopped, *_problems(book, job, stopped)]))
+    problems = list(filter(None, [stopped]))
+    for start in range(0, len(book.cells), count):
+        time_through = nbformat.v4.new_notebook(cells=book.cells[start : start + count])
+        problems += _problems(time_through, job, stopped)
     return Outcome(problems, time.monotonic() - began, book)
 
 
@@ -205,13 +219,13 @@ def text_of(cell: Any) -> str:
     return "\n".join(parts)
 
 
-async def _run_all(work: list[Job], at_once: int, timeout: float, save_to: Path | None) -> int:
-    """Run all, so many at once; return how many failed."""
-    turns = asyncio.Semaphore(at_once)
+async def _run_all(work: list[Job], options: argparse.Namespace) -> int:
+    """Run all, as the command line says; return how many failed."""
+    turns, save_to = asyncio.Semaphore(options.j), options.save_to
 
     async def one(job: Job) -> bool:
         async with turns:
-            outcome = await run(job, timeout)
+            outcome = await run(job, options.timeout, twice=options.twice)
         right = not outcome.problems
         print(f"{'ok  ' if right else 'FAIL'} {outcome.seconds:6.1f} s  {job.name}", flush=True)
         for problem in outcome.problems:

@@ -20,7 +20,7 @@ from huey.coroutines import OwnLoop
 from huey.drivers.caller import Caller
 from huey.drivers.noted import Noted
 from huey.drivers.page import Page, ShownCaller
-from huey.drivers.thread import WAKE_AGAIN, ThreadDriver
+from huey.drivers.thread import ThreadDriver
 from huey.drivers.window import MainWindow
 from huey.exceptions import StorageError
 
@@ -155,7 +155,6 @@ class ChildProcess(ThreadDriver):
     def end(self, graceful: bool, patience: float = INTERRUPT_PATIENCE) -> None:
         """Stop; what cannot be interrupted ends with the process, without its message."""
         self.finish()
-        self.wake()
         if graceful:
             return
         self.interrupt()
@@ -186,20 +185,14 @@ class ChildProcess(ThreadDriver):
         while not self._over.wait(0.02):
             if time.monotonic() >= deadline:
                 return False
-            self.wake()
-            if self._interrupting:
-                self.interrupt()
+            self._press()
         return True
 
     def _listen(self, channel: Connection, noted: Noted) -> None:
         """Do what the parent or a signal says, until the loop is over."""
         deadline = math.inf
         while not self._over.is_set():
-            pause = 1.0
-            if self._stop.is_set():  # and the loop may have begun to wait in that very moment
-                pause = WAKE_AGAIN
-                self.wake()
-            pause = max(0.0, min(pause, deadline - time.monotonic()))
+            pause = max(0.0, min(1.0, deadline - time.monotonic()))
             ready = wait([channel, noted.socket], pause)
             if noted.take() is not None and deadline == math.inf and not self._told:
                 self.end(graceful=True)  # claims nothing more; a word may make it softer

@@ -66,9 +66,7 @@ class SingleDriver(ThreadDriver):
         """Wait until all workers have ended, where that is possible; say whether they have."""
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         while others := [one for one in self._strands if one is not _current()]:
-            self.wake()
-            if self._interrupting:
-                self.interrupt()
+            self._press()
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
@@ -156,7 +154,7 @@ class SingleDriver(ThreadDriver):
         rang, storage = asyncio.Event(), self.huey.storage
         with storage.waiting_for_message() as waiter:
             tell = getattr(waiter, "tell", None)
-            if storage.queue_size() or worker.leaving or self._stop.is_set():
+            if storage.queue_size() or worker.ended():
                 return
             if tell is None:
                 await asyncio.sleep(LOOK_AGAIN)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("huey.consumer")
 
-WAKE_AGAIN = 0.05  # seconds; a worker that leaves may have begun to wait just after the first call
 HELPERS_PATIENCE = 5.0  # seconds that scheduler and event flusher have to end
 
 
@@ -53,6 +52,7 @@ class ThreadDriver(Driver):
 
     def finish(self) -> None:
         self._stop.set()
+        self.wake()
 
     def interrupt(self) -> None:
         self._interrupting = True
@@ -60,11 +60,15 @@ class ThreadDriver(Driver):
             worker.stop()
 
     def join(self, timeout: float | None) -> bool:
-        return self._join(lambda: list(self._crew.values()), timeout)
+        return self._join(lambda: list(self._crew.values()), timeout, self._press)
 
     def close(self) -> None:
         self._stop_helpers.set()
-        self._join(lambda: [thread for _, thread in self._helpers.values()], HELPERS_PATIENCE)
+        self._join(
+            lambda: [thread for _, thread in self._helpers.values()],
+            HELPERS_PATIENCE,
+            self.wake,  # again and again, as those of another consumer may hear it in their place
+        )
         self.keeper.close()
         for worker in self.consumer.workers:
             try:
@@ -87,7 +91,6 @@ class ThreadDriver(Driver):
             for _ in range(count - len(staying)):
                 self._hire(free_place(places))
         self.huey.storage.wake_claims()
-        self.keeper.call_after(WAKE_AGAIN, self.huey.storage.wake_claims)
 
     def _who_stays(self, n: int) -> tuple[bool, int]:
         """Sort those first that may stay: busy ones, and of the others the oldest."""
@@ -150,16 +153,25 @@ class ThreadDriver(Driver):
         self._helpers[name] = loop, thread
         thread.start()
 
-    def _join(self, threads: Callable[[], list[threading.Thread]], timeout: float | None) -> bool:
+    def _join(
+        self,
+        threads: Callable[[], list[threading.Thread]],
+        timeout: float | None,
+        press: Callable[[], None],
+    ) -> bool:
+        """Wait until threads have ended, and press them meanwhile; say whether they have."""
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         while others := [one for one in threads() if _is_another(one)]:
             if time.monotonic() >= deadline:
                 return False
-            self.wake()
-            if self._interrupting:
-                self.interrupt()
+            press()
             others[0].join(0.02)
         return True
+
+    def _press(self) -> None:
+        """Interrupt again what was interrupted and has not ended."""
+        if self._interrupting:
+            self.interrupt()
 
     def wake(self) -> None:
         """End what the loops wait for."""

@@ -39,6 +39,14 @@ ScheduledItem = tuple[Any, datetime.datetime, float | None]
 Tell = Callable[[Sequence[Any]], Sequence[Any]]
 """Makes events of messages, for a storage to write in the same step."""
 
+Ended = Callable[[], bool]
+"""Says whether a worker has no use for a message any more."""
+
+
+def never() -> bool:
+    """Say no."""
+    return False
+
 
 class Claim(NamedTuple):
     """A message in the hands of a worker; the storage remembers whose.
@@ -119,7 +127,7 @@ class Batch(NamedTuple):
     :param enqueue: data and priority of messages for the queue.
     :param schedule: data, time and priority of messages for the schedule.
     :param aside: messages that nobody can run.
-    :param events: items for the event stream.
+    :param events: items for the event stream; bytes are one line each, with no line break in it.
     :param joins: parts of chords that are over; of one part the first to come counts.
     :param forget: keys of chords whose values are not needed any more.
     :param clear: keys of values to remove first, be they there or not.
@@ -287,6 +295,10 @@ class BaseStorage:
 
     # -- several things in one step -----------------------------------------------------------
 
+    def enqueue_and_tell(self, data: Any, priority: float | None, events: Sequence[Any]) -> None:
+        """Put a message on the queue and append events, in one step where the backend can."""
+        self.write(Batch(enqueue=[(data, priority)], events=events))
+
     def write(self, batch: Batch) -> None:
         """Write a batch, in one step where the backend can."""
         for key in batch.clear:
@@ -343,16 +355,18 @@ class BaseStorage:
 
     # -- claim and acknowledge ----------------------------------------------------------------
 
-    def claim(self, slot: str, timeout: float = 0) -> Claim | None:
+    def claim(self, slot: str, timeout: float = 0, ended: Ended = never) -> Claim | None:
         """Take the next message while the storage remembers who has it.
 
         :param slot: names the worker, unique among all workers of the storage.
         :param timeout: seconds to wait for a message. A wait may end early with None: by
             `wake_claims`, or because another worker was faster.
+        :param ended: whether not to wait, asked when `wake_claims` finds the wait already. So
+            whoever sets what it looks at, and then calls `wake_claims`, ends every wait.
 
         The body here takes the message for good (at most once), as `dequeue` is all there is.
         """
-        return self._poll_for_claim(timeout)
+        return self._poll_for_claim(timeout, ended)
 
     def poll(
         self, first: float | None = None, backoff: float | None = None, longest: float | None = None
@@ -662,7 +676,7 @@ class BaseStorage:
 
     # -- within -------------------------------------------------------------------------------
 
-    def _poll_for_claim(self, timeout: float) -> Claim | None:
+    def _poll_for_claim(self, timeout: float, ended: Ended) -> Claim | None:
         """Dequeue again and again until there is a message, at most ``timeout`` seconds."""
         deadline = time.monotonic() + timeout
         pause, backoff, longest = self._polling
@@ -672,7 +686,7 @@ class BaseStorage:
             if data is not None:
                 return Claim(None, data)
             left = deadline - time.monotonic()
-            if left <= 0 or self._wakes != wakes:
+            if left <= 0 or ended() or self._wakes != wakes:
                 return None
             time.sleep(min(pause, left))
             pause = min(pause * backoff, longest)

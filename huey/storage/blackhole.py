@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from huey.constants import EmptyData
-from huey.storage.base import NOTHING, Aside, BaseStorage, Batch, Claim, Waiter
+from huey.storage.base import NOTHING, Aside, BaseStorage, Batch, Claim, Ended, Waiter, never
 from huey.storage.wake import Bell
 
 _ALL = ""  # the key that everybody waits for
@@ -80,9 +80,10 @@ class BlackHoleStorage(BaseStorage):
     def write(self, batch: Batch) -> None:
         pass
 
-    def claim(self, slot: str, timeout: float = 0) -> Claim | None:
+    def claim(self, slot: str, timeout: float = 0, ended: Ended = never) -> Claim | None:
         with self._claims.waiting(_ALL) as waiter:
-            waiter.wait(timeout)
+            if not ended():
+                waiter.wait(timeout)
         return None
 
     def finish(self, slot: str, claim: Claim, batch: Batch = NOTHING) -> bool:

@@ -20,11 +20,13 @@ from huey.storage.base import (
     Batch,
     BatchStorage,
     Claim,
+    Ended,
     Found,
     Join,
     Seen,
     Tell,
     Waiter,
+    never,
 )
 from huey.storage.doorbell import Doorbell, Listeners
 from huey.storage.journal import Change, Journal
@@ -32,7 +34,7 @@ from huey.storage.listing import Listing
 from huey.storage.liveness import Liveness
 from huey.storage.records import Records
 from huey.storage.wake import BellWaiter, Lookout
-from huey.utils import UTC
+from huey.utils import UTC, own_pid
 
 EVENTS_KEPT = 10_000
 ENDINGS_KEPT = 10_000
@@ -92,7 +94,7 @@ class FileStorage(BatchStorage):
         return f"<FileStorage: {self.path}>"
 
     def close(self) -> None:
-        if self._pid != os.getpid():
+        if self._pid != own_pid():
             self._after_fork()
         self._close_bells()
         self._liveness.leave()
@@ -146,14 +148,14 @@ class FileStorage(BatchStorage):
 
     # -- claim and acknowledge ----------------------------------------------------------------
 
-    def claim(self, slot: str, timeout: float = 0) -> Claim | None:
+    def claim(self, slot: str, timeout: float = 0, ended: Ended = never) -> Claim | None:
         owner = self._owner(slot)
         claim = self._claim_first(owner)
         if claim is not None or timeout <= 0:
             return claim
         with self._idle_bell.waiting(_IDLE) as waiter:
             claim = self._claim_first(owner)
-            woken = claim is None and self._wait(waiter, timeout)
+            woken = claim is None and not ended() and self._wait(waiter, timeout)
             claim = claim or self._claim_first(owner)
         if waiter.rung and not woken:  # that was for another message, so for another worker
             self._ring_idle(1)
@@ -477,7 +479,7 @@ class FileStorage(BatchStorage):
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """Have the folder for oneself."""
-        if self._pid != os.getpid():
+        if self._pid != own_pid():
             self._after_fork()
         with self._journal.turn():
             try:  # from here on: a task may be interrupted wherever it uses the queue
@@ -730,7 +732,7 @@ class FileStorage(BatchStorage):
 
     def _begin_anew(self) -> None:
         """Start in a new process: at first, or after a fork."""
-        self._pid = os.getpid()
+        self._pid = own_pid()
         self._live_folder_made = False
         self._lookout = Lookout()
         self._liveness: Liveness = Liveness(self.live_folder)
@@ -755,7 +757,7 @@ class FileStorage(BatchStorage):
 
     def _process(self) -> str:
         """Return what others know this process by."""
-        if self._pid != os.getpid():
+        if self._pid != own_pid():
             self._after_fork()
         if self._liveness.slot:
             return self._liveness.slot

@@ -19,11 +19,13 @@ from huey.storage.base import (
     BatchStorage,
     Claim,
     Earlier,
+    Ended,
     Found,
     Join,
     Seen,
     Tell,
     Waiter,
+    never,
 )
 from huey.storage.heap import Heap
 from huey.storage.wake import Bell
@@ -137,13 +139,13 @@ class MemoryStorage(BatchStorage):
 
     # -- claim and acknowledge ----------------------------------------------------------------
 
-    def claim(self, slot: str, timeout: float = 0) -> Claim | None:
+    def claim(self, slot: str, timeout: float = 0, ended: Ended = never) -> Claim | None:
         claim = self._claim(slot)
         if claim is not None or timeout <= 0:
             return claim
         with self._idle_bell.waiting(_IDLE) as waiter:
             claim = self._claim(slot)
-            woken = claim is None and waiter.wait(timeout)
+            woken = claim is None and not ended() and waiter.wait(timeout)
             claim = claim or self._claim(slot)
         if waiter.rung and not woken:  # that was for another message, so for another worker
             self._idle_bell.ring_some(_IDLE)
@@ -188,6 +190,13 @@ class MemoryStorage(BatchStorage):
         return self._idle_bell.waiting(_IDLE)
 
     # -- several things in one step -----------------------------------------------------------
+
+    def enqueue_and_tell(self, data: Any, priority: float | None, events: Sequence[Any]) -> None:
+        with self._lock:
+            self._push(data, priority)
+            self._append(events)
+        self._idle_bell.ring_some(_IDLE)
+        self._event_bell.ring("")
 
     def write(self, batch: Batch) -> None:
         with self._lock:
@@ -479,6 +488,9 @@ class MemoryStorage(BatchStorage):
             self._join(join)
         for key in forget:
             self._chords.pop(key, None)
+        self._append(events)
+
+    def _append(self, events: Sequence[Any]) -> None:
         self._events.extend(events)
         self._cursor += len(events)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import hashlib
 import itertools
-import os
 import re
 import threading
 import time
@@ -25,16 +24,19 @@ from huey.storage.base import (
     BatchStorage,
     Claim,
     Earlier,
+    Ended,
     Found,
     Seen,
     Tell,
     Waiter,
     halve,
+    never,
 )
+from huey.storage.lines import from_rows, in_rows
 from huey.storage.members import Members
 from huey.storage.server import LOST, Listener, Server, is_outage, pack, to_bytes, to_text
 from huey.storage.wake import Bell
-from huey.utils import make_id, to_timestamp
+from huey.utils import make_id, own_pid, to_timestamp
 
 EVENTS_KEPT = 10_000
 ENDINGS_KEPT = 100_000
@@ -204,13 +206,17 @@ class RedisStorage(BatchStorage):
 
     # -- claim and acknowledge ----------------------------------------------------------------
 
-    def claim(self, slot: str, timeout: float = 0) -> Claim | None:
+    def claim(self, slot: str, timeout: float = 0, ended: Ended = never) -> Claim | None:
         self._open()
         wakes = self._wakes
+
+        def is_over() -> bool:
+            return ended() or self._wakes != wakes
+
         for attempt in (1, 2):
             worker = self._members.worker(slot)
             try:
-                return self._find(worker) or self._claim(worker, timeout, wakes)
+                return self._find(worker) or self._claim(worker, timeout, is_over)
             except LOST:  # but something may have been claimed
                 self._members.forget()
                 self._in_doubt.add(worker)
@@ -455,15 +461,15 @@ class RedisStorage(BatchStorage):
     def read_events(
         self, after: int | None = None, limit: int | None = None, timeout: float | None = None
     ) -> list[tuple[int, Any]]:
-        wakes = self._reader_wakes
-        first = b"%d-0" % ((after or 0) + 1)
+        wakes, after = self._reader_wakes, after or 0
+        first = b"%d-0" % (after + 1)
         count = () if limit is None else (b"COUNT", b"%d" % limit)
         if limit == 0:
             return []
         found = self._open().ask(b"XRANGE", self._keys["events"], first, b"+", *count)
         if not found and timeout:
-            found = self._wait_for_events(after or 0, count, timeout, wakes)
-        return [(_cursor(number), fields[1]) for number, fields in found]
+            found = self._wait_for_events(after, count, timeout, wakes)
+        return from_rows(((_cursor(id), fields[1]) for id, fields in found), after, limit)
 
     def wake_readers(self) -> None:
         self._reader_wakes += 1
@@ -481,7 +487,7 @@ class RedisStorage(BatchStorage):
 
     def _begin_anew(self) -> None:
         """Start as a process that has done nothing yet: at first, after a fork or a close."""
-        self._pid = os.getpid()
+        self._pid = own_pid()
         self._me = make_id()
         self._checked = False
         self._wakes = self._reader_wakes = 0
@@ -494,7 +500,7 @@ class RedisStorage(BatchStorage):
         self._in_doubt: set[bytes] = set()  # workers who may have claimed what we did not hear of
 
     def _see_to_forks(self) -> None:
-        if self._pid != os.getpid():
+        if self._pid != own_pid():
             self._server.forget_lines()
             self._begin_anew()
 
@@ -571,14 +577,16 @@ class RedisStorage(BatchStorage):
 
     # -- claims -------------------------------------------------------------------------------
 
-    def _claim(self, worker: bytes, timeout: float, wakes: int) -> Claim | None:
+    def _claim(self, worker: bytes, timeout: float, ended: Ended) -> Claim | None:
         if self.blocking and timeout > 0:
             seconds = max(0.001, min(timeout, self.read_timeout, self._server.longest_block))
-            return self._claim_waiting(worker, seconds, lambda: self._wakes != wakes)
+            return self._claim_waiting(worker, seconds, ended)
         claim = self._claim_now(worker)
         deadline, pause = time.monotonic() + timeout, 0.01
-        while claim is None and (left := deadline - time.monotonic()) > 0 and self._wakes == wakes:
+        while claim is None and (left := deadline - time.monotonic()) > 0:
             with self._idle.waiting(_IDLE) as waiter:
+                if ended():
+                    break
                 waiter.wait(min(pause, left))
             pause = min(1.5 * pause, 0.25)
             claim = self._claim_now(worker)
@@ -589,7 +597,7 @@ class RedisStorage(BatchStorage):
         move = pack(b"LMOVE", self._keys["queue"], inflight, b"RIGHT", b"LEFT")
         return self._claimed(worker, *self._server.calls(move, self._any_deliveries()))
 
-    def _claim_waiting(self, worker: bytes, seconds: float, ended: Any) -> Claim | None:
+    def _claim_waiting(self, worker: bytes, seconds: float, ended: Ended) -> Claim | None:
         inflight = self._members.inflight(worker)
         wait = (b"RIGHT", b"LEFT", _number(seconds))
         move = pack(b"BLMOVE", self._keys["queue"], inflight, *wait)
@@ -664,7 +672,7 @@ class RedisStorage(BatchStorage):
             args += (to_bytes(key), _data(value))
         for key, ending in endings:
             args += (to_bytes(key), to_bytes(ending))
-        args += map(_data, batch.events)
+        args += _rows(batch.events)
         found = self._server.run("finish", keys, args)
         self._ring(batch)
         return found
@@ -728,7 +736,7 @@ class RedisStorage(BatchStorage):
         args = [self._kind, b"%d" % EVENTS_KEPT, b"%d" % len(batch.enqueue)]
         for data, priority in batch.enqueue:
             args += (_number(priority), _data(data))
-        args += map(_data, batch.events)
+        args += _rows(batch.events)
         self._server.run("push", self._pushed, args)
         self._ring(batch)
 
@@ -871,7 +879,7 @@ class _Prioritized(RedisStorage):
         score, member, deliveries = found
         return self._hold(worker, b"%b:%b" % (score, member), int(deliveries))
 
-    def _claim_waiting(self, worker: bytes, seconds: float, ended: Any) -> Claim | None:
+    def _claim_waiting(self, worker: bytes, seconds: float, ended: Ended) -> Claim | None:
         claim = self._claim_now(worker)
         if claim is None:
             wait = pack(b"BLPOP", self._keys["wake"], _number(seconds))
@@ -1029,8 +1037,15 @@ def _arguments(batch: Batch) -> Iterator[bytes]:
         yield from (b"%d" % join.part, b"%d" % join.parts, _data(join.value))
         yield from (_data(join.data), _number(join.priority))
     yield b"%d" % len(batch.forget)
-    yield b"%d" % len(batch.events)
-    yield from map(_data, batch.events)
+    rows = list(_rows(batch.events))
+    yield b"%d" % (len(rows) // 2)
+    yield from rows
+
+
+def _rows(events: Sequence[Any]) -> Iterator[bytes]:
+    """Yield rows of events, each after how many there are in it."""
+    for count, lines in in_rows(list(map(_data, events))):
+        yield from (b"%d" % count, lines)
 
 
 def _escaped(text: bytes) -> bytes:

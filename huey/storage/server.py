@@ -220,7 +220,7 @@ class Server:
 
     def _unblock(self, who: str, line: Line) -> None:
         """End one wait, which may be about to reach the server in this moment."""
-        for _ in range(20):
+        for _ in range(100):
             if line not in self._waiting[who] or line.number is None:
                 return
             if self.call(b"CLIENT", b"UNBLOCK", b"%d" % line.number):

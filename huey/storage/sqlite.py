@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
+from itertools import islice
+from random import Random
 from typing import Any, TypeVar
 
 from huey.constants import EmptyData
@@ -26,22 +28,26 @@ from huey.storage.base import (
     BatchStorage,
     Claim,
     Earlier,
+    Ended,
     Found,
     Join,
     Seen,
     Tell,
     Waiter,
     halve,
+    never,
 )
 from huey.storage.doorbell import Doorbell, Listeners
+from huey.storage.lines import from_rows, in_rows
 from huey.storage.liveness import Liveness
 from huey.storage.wake import BellWaiter, Lookout
-from huey.utils import is_filename, to_timestamp
+from huey.utils import is_filename, own_pid, to_timestamp
 
 EVENTS_KEPT = 10_000  # of all who share a file,
 ENDINGS_KEPT = 100_000  # likewise
 _AT_ONCE = 1000  # messages that one statement looks at, while others wait
 _LAST_ROW = 2**63 - 1
+_PRIORITIES = 1000  # of what waits; with so many, looking at each may take longer than counting all
 _TRIM_EVERY = 500  # appended events or endings between two looks at how many there are
 
 # Woken by their doorbell, one idle worker of each process still looks by itself this often
@@ -68,6 +74,8 @@ _PASSING = (
 )
 
 T = TypeVar("T")
+
+_chance = Random()  # noqa: S311 - not the generator that users seed, and no secrets
 
 _IDLE = ""  # the key that idle workers wait for, one of whom a message wakes
 _NEW = "new"  # the key that readers of events wait for, all of whom an event wakes
@@ -128,7 +136,7 @@ class SqliteStorage(BatchStorage):
         return f"<SqliteStorage: {self.filename}>"
 
     def close(self) -> None:
-        if self._pid != os.getpid():
+        if self._pid != own_pid():
             self._after_fork()
         self._close_bells()
         self._liveness.leave()
@@ -140,7 +148,11 @@ class SqliteStorage(BatchStorage):
     # -- queue --------------------------------------------------------------------------------
 
     def enqueue(self, data: Any, priority: float | None = None) -> None:
-        self._execute(statements.ENQUEUE, (self.name, data, priority or 0))
+        row = self.name, data, priority or 0
+        if _to_milestone() > 1:
+            self._execute(statements.ENQUEUE, row)
+        else:
+            self._in_one_step(partial(self._insert_milestone, row, ()))
         self._ring_idle(1)
 
     def dequeue(self) -> Any:
@@ -148,6 +160,9 @@ class SqliteStorage(BatchStorage):
         return rows[0][0] if rows else None
 
     def queue_size(self) -> int:
+        sizes = self._execute(statements.SIZES, {"queue": self.name, "limit": _PRIORITIES})
+        if len(sizes) < _PRIORITIES:
+            return sum(size for (size,) in sizes)
         return self._count("SELECT count(*) FROM task WHERE queue = ? AND claimed_by IS NULL")
 
     def enqueued_items(self, limit: int | None = None) -> list[Any]:
@@ -186,14 +201,14 @@ class SqliteStorage(BatchStorage):
 
     # -- claim and acknowledge ----------------------------------------------------------------
 
-    def claim(self, slot: str, timeout: float = 0) -> Claim | None:
+    def claim(self, slot: str, timeout: float = 0, ended: Ended = never) -> Claim | None:
         owner = self._owner(slot)
         claim = self._claim_if_any(owner)
         if claim is not None or timeout <= 0:
             return claim
         with self._idle_bell.waiting(_IDLE) as waiter:
             claim = self._claim_if_any(owner)
-            woken = claim is None and self._wait(waiter, timeout)
+            woken = claim is None and not ended() and self._wait(waiter, timeout)
             claim = claim or self._claim_if_any(owner)
         if waiter.rung and not woken:  # that was for another message, so for another worker
             self._ring_idle(1)
@@ -219,10 +234,7 @@ class SqliteStorage(BatchStorage):
         return ours, following
 
     def release(self, slot: str, claim: Claim) -> None:
-        self._execute(
-            "UPDATE task SET claimed_by = NULL WHERE id = ? AND claimed_by = ?",
-            (claim.token, self._owner(slot)),
-        )
+        self._execute(statements.RELEASE, (claim.token, self._owner(slot)))
         self._ring_idle(1)
 
     def inflight(self) -> int:
@@ -275,6 +287,18 @@ class SqliteStorage(BatchStorage):
         return isinstance(error, OSError)
 
     # -- several things in one step -----------------------------------------------------------
+
+    def enqueue_and_tell(self, data: Any, priority: float | None, events: Sequence[Any]) -> None:
+        row = self.name, data, priority or 0
+        if _to_milestone() > 1:
+            told = (*row, len(events), b"\n".join(events))
+            self._execute(statements.ENQUEUE_AND_TELL, told)
+            self._appended += len(events)
+        else:
+            self._in_one_step(partial(self._insert_milestone, row, events))
+        others = self._listeners.names()
+        self._ring_idle(1, others)
+        self._ring_readers(others)
 
     def write(self, batch: Batch) -> None:
         self._in_one_step(partial(self._apply, batch, True))
@@ -452,7 +476,7 @@ class SqliteStorage(BatchStorage):
         """Start without a connection, in a new process that is: at first, or after a fork."""
         self._inherited, self._connection = self._connection, None  # a child must not close it
         self._lock = threading.RLock()
-        self._pid = os.getpid()
+        self._pid = own_pid()
         self._appended = 0
         self._live_folder_made = False
         self._lookout = Lookout()
@@ -472,7 +496,7 @@ class SqliteStorage(BatchStorage):
 
     def _execute(self, sql: str, parameters: Any = ()) -> list[Any]:
         """Execute one statement, a step of its own, and return its rows."""
-        if self._pid != os.getpid():
+        if self._pid != own_pid():
             self._after_fork()
         with self._lock:
             db = self._connection or self._connect()
@@ -488,7 +512,7 @@ class SqliteStorage(BatchStorage):
         This takes a function, and not the body of a ``with``, as a task may be interrupted
         wherever it uses the queue: whatever happens, lock and transaction are left.
         """
-        if self._pid != os.getpid():
+        if self._pid != own_pid():
             self._after_fork()
         with self._lock:
             db = self._connection or self._connect()
@@ -557,6 +581,8 @@ class SqliteStorage(BatchStorage):
         for statement in statements.INDEXES.split(";"):
             db.execute(statement)
         db.execute("COMMIT")
+        for statement in statements.TELLING:
+            db.execute(statement)
 
     def _set_journal_mode(self, db: sqlite3.Connection) -> None:
         """Set the journal mode; Sqlite does not wait for that by itself when others set it too."""
@@ -576,7 +602,7 @@ class SqliteStorage(BatchStorage):
             self._live_folder_made = True
 
     def _owner(self, slot: str) -> str:
-        if self._pid != os.getpid():
+        if self._pid != own_pid():
             self._after_fork()
         return f"{self._liveness.slot or self._enrol()}/{slot}"
 
@@ -640,14 +666,25 @@ class SqliteStorage(BatchStorage):
         """Delete a message that waits, by its place or, if it is not there any more, by itself."""
         table, row = place or ("", 0)
         wanted = {"queue": self.name, "data": data, "id": row}
-        quick = [statements.AT[table]] if place else []
+        quick = [(table, statements.AT[table])] if place else []
         found = any(
-            db.execute(statement, wanted).rowcount == 1
-            for statement in (*quick, *statements.WITHDRAW)
+            self._take_from(table, statement, wanted, db)
+            for table, statement in (*quick, *statements.WITHDRAW.items())
         )
         if found:
             self._apply(batch, True, db)
         return found
+
+    def _take_from(
+        self, table: str, statement: str, wanted: Mapping[str, Any], db: sqlite3.Connection
+    ) -> bool:
+        """Delete a message that waits from a table; say whether it was there."""
+        taken = db.execute(statement, wanted).fetchall()
+        if taken and table == "task":
+            row, priority, gap = taken[0]
+            behind = {"queue": self.name, "priority": priority, "id": row, "gap": gap}
+            db.execute(statements.WIDEN_GAP, behind)
+        return bool(taken)
 
     def _move_due(
         self, now: float, limit: int, tell: Tell | None, db: sqlite3.Connection
@@ -696,9 +733,18 @@ class SqliteStorage(BatchStorage):
         return len(rows)
 
     def _insert_tasks(self, db: sqlite3.Connection, items: Sequence[Any]) -> None:
-        db.executemany(
-            statements.ENQUEUE, [(self.name, data, priority or 0) for data, priority in items]
-        )
+        rows = ((self.name, data, priority or 0) for data, priority in items)
+        while piece := list(islice(rows, count := _to_milestone())):
+            db.executemany(statements.ENQUEUE, piece)
+            if len(piece) == count:
+                db.execute(statements.MILESTONE)
+
+    def _insert_milestone(
+        self, row: Sequence[Any], events: Sequence[Any], db: sqlite3.Connection
+    ) -> None:
+        db.execute(statements.ENQUEUE, row)
+        db.execute(statements.MILESTONE)
+        self._apply(Batch(events=events), True, db)
 
     def _join_part(self, db: sqlite3.Connection, join: Join) -> None:
         new = db.execute(
@@ -747,14 +793,11 @@ class SqliteStorage(BatchStorage):
                 "DELETE FROM chord WHERE queue = ? AND key = ?",
                 [(self.name, key) for key in batch.forget],
             )
-        if batch.events:
-            db.executemany(
-                "INSERT INTO event (queue, data) VALUES (?, ?)",
-                [(self.name, event) for event in batch.events],
-            )
-        self._trim(db, len(batch.events) + len(batch.endings))
+        for count, lines in in_rows(batch.events):
+            db.execute(statements.APPEND_EVENTS, (count, self.name, lines))
+        self._trim(len(batch.events) + len(batch.endings), db)
 
-    def _trim(self, db: sqlite3.Connection, appended: int) -> None:
+    def _trim(self, appended: int, db: sqlite3.Connection) -> None:
         self._appended += appended
         if self._appended < _TRIM_EVERY:
             return
@@ -763,7 +806,9 @@ class SqliteStorage(BatchStorage):
         db.execute(statements.TRIM_ENDINGS, (ENDINGS_KEPT,))
 
     def _read_events(self, after: int | None, limit: int | None) -> list[tuple[int, Any]]:
-        return self._execute(statements.READ_EVENTS, (self.name, after or 0, _limit(limit)))
+        after = after or 0
+        rows = self._execute(statements.READ_EVENTS, (self.name, after, _limit(limit)))
+        return from_rows(rows, after, limit)
 
     def _flush_events(self, db: sqlite3.Connection) -> None:
         for statement in statements.FLUSH_EVENTS:
@@ -784,8 +829,11 @@ class SqliteStorage(BatchStorage):
         if batch.schedule:
             self.wake_schedule()
         if batch.events:
-            self._event_bell.ring(_NEW)
-            self._event_bell.tell(_NEW, others)
+            self._ring_readers(others)
+
+    def _ring_readers(self, others: Sequence[str]) -> None:
+        self._event_bell.ring(_NEW)
+        self._event_bell.tell(_NEW, others)
 
     def _ring_result(self, key: str, others: Sequence[str] | None = None) -> None:
         self._result_bell.ring(key)
@@ -811,6 +859,14 @@ def _absolute(filename: str | os.PathLike[str]) -> str:
 
     name = path.removeprefix(_DRIVE).replace(os.sep, "-")
     return os.path.join(tempfile.gettempdir(), name)
+
+
+def _to_milestone() -> int:
+    """Return how many messages it is to the next milestone, itself included: 1 to 256, by chance.
+
+    By counting, a priority or a queue could be passed over time after time.
+    """
+    return 1 + _chance.getrandbits(8)
 
 
 def _errorname(error: sqlite3.Error) -> str:

@@ -11,7 +11,9 @@ CREATE TABLE IF NOT EXISTS task (
     data BLOB NOT NULL,
     priority REAL NOT NULL DEFAULT 0.0,
     claimed_by TEXT,
-    deliveries INTEGER
+    deliveries INTEGER,
+    milestone INTEGER,
+    gap INTEGER
 );
 CREATE TABLE IF NOT EXISTS schedule (
     id INTEGER NOT NULL PRIMARY KEY,
@@ -78,6 +80,10 @@ CREATE INDEX IF NOT EXISTS task_waiting ON task (queue, priority DESC, id)
     WHERE claimed_by IS NULL;
 CREATE INDEX IF NOT EXISTS task_claimed ON task (queue, claimed_by)
     WHERE claimed_by IS NOT NULL;
+CREATE INDEX IF NOT EXISTS task_milestone ON task (queue, priority)
+    WHERE milestone IS NOT NULL AND claimed_by IS NULL;
+CREATE INDEX IF NOT EXISTS task_gap ON task (queue, priority, gap)
+    WHERE gap IS NOT NULL AND claimed_by IS NULL;
 CREATE INDEX IF NOT EXISTS schedule_queue_timestamp ON schedule (queue, timestamp);
 CREATE INDEX IF NOT EXISTS turn_at ON turn (queue, key, at);
 DROP INDEX IF EXISTS ending_queue_id;
@@ -87,12 +93,95 @@ DROP INDEX IF EXISTS event_queue_id;
 OWN_COLUMNS: Final = (
     ("task", "claimed_by", "TEXT"),
     ("task", "deliveries", "INTEGER"),
+    ("task", "milestone", "INTEGER"),
+    ("task", "gap", "INTEGER"),
     ("schedule", "priority", "REAL"),
     ("kv", "expires", "REAL"),
     ("aside", "priority", "REAL"),
 )
 
 ENQUEUE: Final = "INSERT INTO task (queue, data, priority) VALUES (?, ?, ?)"
+
+# One statement is a transaction by itself, which saves to begin and commit one. The view is each
+# connection's own.
+TELLING: Final = (
+    """
+CREATE TEMP VIEW told (queue, data, priority, events, lines) AS SELECT '', x'', 0, 0, x''
+""",
+    """
+CREATE TEMP TRIGGER tell INSTEAD OF INSERT ON told BEGIN
+    INSERT INTO task (queue, data, priority) VALUES (new.queue, new.data, new.priority);
+    INSERT INTO event (id, queue, data) VALUES (
+        (SELECT ifnull(max(id), 0) + new.events FROM event), new.queue, new.lines
+    );
+END
+""",
+)
+
+ENQUEUE_AND_TELL: Final = "INSERT INTO told VALUES (?, ?, ?, ?, ?)"
+
+# A few messages, by chance, are milestones: the number of one is that of the milestone before it,
+# of the same queue and priority, plus the messages from there up to itself. Whoever counts what
+# waits then looks at what comes before the first milestone and after the last, and subtracts for
+# what is between. That stays right without a word from those who claim, as they take the first
+# message of a priority, and from huey, whose messages are counted by the next milestone. Who takes
+# one from between two tells the next (`WIDEN_GAP`). A message that is put back is no milestone any
+# more, as those behind it may be gone.
+MILESTONE: Final = """
+UPDATE task SET milestone = ifnull((
+    SELECT last.milestone + (
+        SELECT count(*) FROM task
+        WHERE queue = last.queue AND claimed_by IS NULL AND priority = last.priority
+        AND id > last.id
+    )
+    FROM task AS last
+    WHERE queue = task.queue AND claimed_by IS NULL AND priority = task.priority
+    AND milestone IS NOT NULL
+    ORDER BY id DESC LIMIT 1
+), 1)
+WHERE id = last_insert_rowid()
+"""
+
+# How many messages wait, of each priority, the highest first. What was taken from before the first
+# milestone does not matter.
+SIZES: Final = """
+WITH RECURSIVE level (priority) AS (
+    SELECT max(priority) FROM task WHERE queue = :queue AND claimed_by IS NULL
+    UNION ALL
+    SELECT (
+        SELECT max(priority) FROM task
+        WHERE queue = :queue AND claimed_by IS NULL AND priority < level.priority
+    )
+    FROM level WHERE priority IS NOT NULL LIMIT :limit
+),
+ends (priority, first, last) AS (
+    SELECT priority, (
+        SELECT min(id) FROM task
+        WHERE queue = :queue AND claimed_by IS NULL AND priority = level.priority
+        AND milestone IS NOT NULL
+    ), (
+        SELECT max(id) FROM task
+        WHERE queue = :queue AND claimed_by IS NULL AND priority = level.priority
+        AND milestone IS NOT NULL
+    )
+    FROM level WHERE priority IS NOT NULL
+)
+SELECT CASE WHEN ends.first IS NULL THEN (
+    SELECT count(*) FROM task
+    WHERE queue = :queue AND claimed_by IS NULL AND priority = ends.priority
+) ELSE (
+    SELECT count(*) FROM task
+    WHERE queue = :queue AND claimed_by IS NULL AND priority = ends.priority AND id <= ends.first
+) + last.milestone - first.milestone - (
+    SELECT ifnull(sum(gap), 0) FROM task
+    WHERE queue = :queue AND claimed_by IS NULL AND priority = ends.priority AND gap IS NOT NULL
+) + ifnull(first.gap, 0) + (
+    SELECT count(*) FROM task
+    WHERE queue = :queue AND claimed_by IS NULL AND priority = ends.priority AND id > ends.last
+) END
+FROM ends LEFT JOIN task AS first ON first.id = ends.first
+LEFT JOIN task AS last ON last.id = ends.last
+"""
 
 ANY: Final = "SELECT 1 FROM task WHERE queue = ? AND claimed_by IS NULL LIMIT 1"
 
@@ -103,6 +192,10 @@ WHERE id = (
     ORDER BY priority DESC, id LIMIT 1
 )
 RETURNING id, data, ifnull(deliveries, 0), priority
+"""
+
+RELEASE: Final = """
+UPDATE task SET claimed_by = NULL, milestone = NULL, gap = NULL WHERE id = ? AND claimed_by = ?
 """
 
 FINISH: Final = "DELETE FROM task WHERE id = ? AND claimed_by = ?"
@@ -151,24 +244,41 @@ SELECT ifnull((SELECT min(id) FROM task), 0), ifnull((SELECT max(id) FROM task),
 
 # A row number is used again: the message has to be the same.
 AT: Final = {
-    "schedule": "DELETE FROM schedule WHERE id = :id AND queue = :queue AND data = :data",
+    "schedule": """
+DELETE FROM schedule WHERE id = :id AND queue = :queue AND data = :data
+RETURNING id
+""",
     "task": """
 DELETE FROM task WHERE id = :id AND queue = :queue AND data = :data AND claimed_by IS NULL
+RETURNING id, priority, 1 + ifnull(gap, 0)
 """,
 }
 
-WITHDRAW: Final = (
-    """
+WITHDRAW: Final = {
+    "schedule": """
 DELETE FROM schedule
 WHERE id = (SELECT id FROM schedule WHERE queue = :queue AND data = :data LIMIT 1)
+RETURNING id
 """,
-    """
+    "task": """
 DELETE FROM task
 WHERE id = (
     SELECT id FROM task WHERE queue = :queue AND claimed_by IS NULL AND data = :data LIMIT 1
 )
+RETURNING id, priority, 1 + ifnull(gap, 0)
 """,
+}
+
+# After a message was taken from between two milestones: it, and what was taken from before it if it
+# was one.
+WIDEN_GAP: Final = """
+UPDATE task SET gap = ifnull(gap, 0) + :gap
+WHERE id = (
+    SELECT min(id) FROM task
+    WHERE queue = :queue AND claimed_by IS NULL AND priority = :priority
+    AND milestone IS NOT NULL AND id > :id
 )
+"""
 
 DUE: Final = """
 DELETE FROM schedule
@@ -216,7 +326,8 @@ UNION SELECT substr(name, 1, instr(name, '/') - 1) FROM worker WHERE queue = :qu
 
 # "0" comes after "/", so that these are the owners of one process.
 RELEASE_ALL: Final = """
-UPDATE task SET claimed_by = NULL, deliveries = ifnull(deliveries, 0) + 1
+UPDATE task
+SET claimed_by = NULL, deliveries = ifnull(deliveries, 0) + 1, milestone = NULL, gap = NULL
 WHERE queue = :queue AND claimed_by >= :process || '/' AND claimed_by < :process || '0'
 """
 
@@ -232,6 +343,11 @@ DELETE FROM turn WHERE queue = :queue AND key = :key AND at <= :over
 # The one that has to be over before there is another turn: the last but limit.
 TURN_IN_THE_WAY: Final = """
 SELECT at FROM turn WHERE queue = :queue AND key = :key ORDER BY at DESC LIMIT 1 OFFSET :limit
+"""
+
+# See `huey.storage.lines`.
+APPEND_EVENTS: Final = """
+INSERT INTO event (id, queue, data) VALUES ((SELECT ifnull(max(id), 0) + ? FROM event), ?, ?)
 """
 
 READ_EVENTS: Final = "SELECT id, data FROM event WHERE queue = ? AND id > ? ORDER BY id LIMIT ?"

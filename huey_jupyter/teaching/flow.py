@@ -79,8 +79,8 @@ class Flow:
 
     begin: float
     visits: dict[str, Visit] = field(default_factory=dict)
-    heads: int = 0  # of all counts together
-    counts: int = 0
+    heads: float = 0.0  # of all counts together, times the seconds for which each stands
+    counted: float = 0.0  # seconds
 
     def fold(self, event: Mapping[str, Any]) -> None:
         """Take in one event of a task."""
@@ -93,10 +93,13 @@ class Flow:
         elif visit is not None and kind in ENDS:
             visit.left = at
 
-    def count(self, heads: int) -> None:
-        """Take note of how many were in the queue and at work, at some moment."""
-        self.heads += heads
-        self.counts += 1
+    def count(self, heads: int, seconds: float) -> None:
+        """Take note of how many are in the queue and at work, so many seconds after the last look.
+
+        On a busy machine some looks come late; they stand for the time that has passed.
+        """
+        self.heads += heads * seconds
+        self.counted += seconds
 
     @property
     def last(self) -> float:
@@ -111,9 +114,9 @@ class Flow:
     def little(self, until: float) -> Little:
         """Return the two sides of Little's law over the time from the beginning."""
         stays = [one.stayed for one in self.visits.values() if one.stayed is not None]
-        counted = self.heads / self.counts if self.counts else None
+        mean = self.heads / self.counted if self.counted else None
         rate = len(self.visits) / max(until - self.begin, 1e-9)
-        return Little(counted, rate, sum(stays) / len(stays) if stays else 0.0)
+        return Little(mean, rate, sum(stays) / len(stays) if stays else 0.0)
 
     def moments(self, times: Iterable[float]) -> list[Moment]:
         """Return how things stood at each of the times."""

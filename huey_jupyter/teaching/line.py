@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 COUNT_EVERY: Final = 0.01  # seconds between two looks at the queue
 TICK: Final = 0.05
+FASTEST: Final = 2.0  # so many times shorter at most: of fewer arrivals nothing can be told
 LIMITS: Final = {"rate": (1, 100), "service": (5, 500), "workers": (1, 8)}
 SPREADS: Final = ("exponential", "constant")
 
@@ -57,7 +58,7 @@ class Line:
         self.service = service
         self.spread = spread
         self.workers = workers or self.session.workers.count
-        self.seconds = seconds / min(speed(), 4.0)
+        self.seconds = seconds / min(speed(), FASTEST)
         self.flow = Flow(time.time())
         self.lock = threading.RLock()
         self._random = random.Random(seed)  # noqa: S311 - no secret depends on it
@@ -74,10 +75,11 @@ class Line:
     def start(self) -> Line:
         """Let tasks arrive from now on, and show the chart."""
         self.change("workers", self.workers)
-        self.flow.begin = time.time()
         self.is_started = True
         view = self._view()
         self.session.displays.show_view(view, key=view.key, listener=view.hear)
+        with self.lock:
+            self._begin(time.time())  # not before: to draw for the first time takes a while
         self._arriving.start()
         self._counting.start()
         return self
@@ -143,6 +145,10 @@ class Line:
 
         return LineView(self)
 
+    def _begin(self, now: float) -> None:
+        """Have all that is measured begin."""
+        self.flow.begin = now
+
     def _make(self, seconds: float) -> Task[Any]:
         """Return the next task, which works for so long."""
         return self.task.s(seconds)
@@ -171,19 +177,22 @@ class Line:
 
     async def _count(self) -> None:
         """Count heads in the queue until the last task has left."""
-        storage, last_look = self.session.huey.storage, 0.0
+        storage, last_fold, before = self.session.huey.storage, 0.0, self.flow.begin
         while True:
+            now = time.time()
             heads = storage.queue_size() + storage.inflight()
-            if time.time() - last_look > TICK:
+            # An empty queue may be the end, and what is counted after that is no part of it.
+            if not heads or now - last_fold > TICK:
                 self.catch_up()
-                last_look = time.time()
+                last_fold = now
                 with self.lock:
                     gone = all(one.left for one in self.flow.visits.values())
                     if self._enough.is_set() and gone and len(self.flow.visits) == len(self._mine):
                         self._over.set()
                         return
             with self.lock:
-                self.flow.count(heads)
+                self.flow.count(heads, now - before)
+            before = now
             await self._counting.rest(COUNT_EVERY)
 
     def __repr__(self) -> str:

@@ -82,9 +82,12 @@ class Triage(Line):
     def _view(self) -> Picture[Any]:
         from huey_jupyter.teaching.classes import ClassesView
 
-        for flow in self.flows:
-            flow.begin = self.flow.begin
         return ClassesView(self)
+
+    def _begin(self, now: float) -> None:
+        super()._begin(now)
+        for flow in self.flows:
+            flow.begin = now
 
     def _make(self, seconds: float) -> Task[Any]:
         [number] = self._random.choices(range(len(self.kinds)), self.rates)

@@ -20,6 +20,7 @@ from huey.consumer_options import Options, consumer_options, make_parser
 from huey.drivers.loop import Outage
 from huey.exceptions import ConfigurationError, StorageError
 from huey.storage import BaseStorage
+from huey.storage.base import never
 
 
 def parse(*arguments):
@@ -236,7 +237,7 @@ class Broken(BaseStorage):
     def queue_size(self):
         return 0
 
-    def claim(self, slot, timeout=0):
+    def claim(self, slot, timeout=0, ended=never):
         self.claims += 1
         if self.error is not None:
             raise self.error
@@ -294,12 +295,13 @@ def test_a_storage_that_cannot_be_used_stops_the_consumer(caplog):
 DAMAGE = """
 from huey.drivers.loop import Outage
 from huey.exceptions import StorageError
+from huey.storage.base import never
 
 class Damaged(type(huey.storage)):
-    def claim(self, slot, timeout=0):
+    def claim(self, slot, timeout=0, ended=never):
         if (here / "damaged").exists():
             raise StorageError("queue.db is damaged: restore it from a copy")
-        return super().claim(slot, min(timeout, 0.1))  # to look at the damage soon
+        return super().claim(slot, min(timeout, 0.1), ended)  # to look at the damage soon
 
 huey.storage.__class__ = Damaged
 

@@ -2,14 +2,17 @@
 
 import os
 import threading
+from functools import partial
 
 import pytest
 from consumers import app_in, descendants, value
 from waiting import PATIENCE, eventually
 
-from huey import MemoryHuey, SqliteHuey
+from huey import Huey, MemoryHuey, SqliteHuey
 from huey.consumer import Worker
 from huey.exceptions import ConfigurationError, ResultTimeout, TaskCanceled, TaskRevoked, WorkerLost
+from huey.storage import MemoryStorage
+from huey.storage.base import never
 
 TASKS = """
 @huey.task()
@@ -234,6 +237,49 @@ def test_a_worker_that_is_too_many_ends_what_it_runs(huey, hold, gate):
         assert group.get(blocking=True, timeout=PATIENCE) == [0, 1, 2]
         eventually(lambda: len(consumer.workers) == 1)
         assert consumer.options.workers == 1
+
+
+class Hesitating(MemoryStorage):
+    """Whose workers rest in the moment before they begin to wait, until they have been woken."""
+
+    def __init__(self, name, before_the_look):
+        super().__init__(name)
+        self.before_the_look = before_the_look
+        self.resting = []
+        self.woken = threading.Event()
+
+    def claim(self, slot, timeout=0, ended=never):
+        if self.before_the_look:
+            self.rest(slot)
+        return super().claim(slot, 3 * PATIENCE, partial(self.look, slot, ended))
+
+    def look(self, slot, ended):
+        seen = ended()
+        if not self.before_the_look:
+            self.rest(slot)
+        return seen
+
+    def rest(self, slot):
+        self.resting.append(slot)
+        self.woken.wait(PATIENCE)
+
+    def wake_claims(self):
+        super().wake_claims()
+        self.woken.set()
+
+
+@pytest.mark.parametrize("before_the_look", [True, False])
+@pytest.mark.parametrize("word", ["stop", "resize"])
+def test_a_worker_hears_a_word_that_comes_just_as_it_begins_to_wait(word, before_the_look):
+    huey = Huey("test", storage_class=Hesitating, before_the_look=before_the_look)
+    with huey.create_consumer(workers=2) as consumer:
+        eventually(lambda: len(huey.storage.resting) == 2)
+
+        if word == "stop":
+            assert consumer.stop(graceful=True, timeout=PATIENCE)
+        else:
+            consumer.resize(1)
+            eventually(lambda: len(consumer.workers) == 1)
 
 
 def test_no_task_is_lost_or_run_twice_while_the_number_of_workers_changes(huey):

@@ -71,7 +71,7 @@ def test_at_most_once_tells_the_caller_and_does_not_run_again(make_huey, ran, wa
     result = note()
     huey.executor.receive(died_with(huey, 1), Alone(huey))
 
-    with pytest.raises(WorkerLost):
+    with pytest.raises(WorkerLost, match="its worker died once"):
         result.get(blocking=True)
     assert ran == []
 
@@ -92,7 +92,7 @@ def test_at_most_once_is_lost_when_its_worker_is_stopped(make_huey):
         consumer.stop()
 
     assert len(huey) == 0
-    with pytest.raises(WorkerLost):
+    with pytest.raises(WorkerLost, match="its worker was stopped"):
         result.get(blocking=True)
 
 

@@ -81,8 +81,9 @@ def test_a_reader_needs_none_of_the_tasks_code(tmp_path, work_off):
 
     code = """
     import sqlite3, sys, json
-    for (data,) in sqlite3.connect(sys.argv[1]).execute("SELECT data FROM event ORDER BY id"):
-        print(json.loads(data)["kind"])
+    for (lines,) in sqlite3.connect(sys.argv[1]).execute("SELECT data FROM event ORDER BY id"):
+        for line in lines.splitlines():
+            print(json.loads(line)["kind"])
     """
     assert run(code, tmp_path / "huey.db").split() == ["enqueued", "executing", "complete"]
 

@@ -44,13 +44,20 @@ def test_a_moment_says_who_waits_and_who_is_served(flow: Flow) -> None:
 
 
 def test_the_law_holds_for_two_tasks(flow: Flow) -> None:
-    for heads in (1, 2, 1, 1):  # one look a second
-        flow.count(heads)
+    for heads in (1, 2, 1, 1):
+        flow.count(heads, 1.0)
     little = flow.little(4.0)
 
     assert (little.L, little.rate, little.W) == (1.25, 0.5, 2.5)
     assert little.apart == 0
     assert str(little) == "L = 1.25 counted; λ × W = 0.5 a second × 2.500 s = 1.25"
+
+
+def test_a_look_that_comes_late_stands_for_all_the_time_that_has_passed(flow: Flow) -> None:
+    for heads, seconds in ((1, 1.0), (2, 1.0), (1, 2.0)):
+        flow.count(heads, seconds)
+
+    assert flow.little(4.0).L == 1.25
 
 
 def test_a_worker_is_busy_as_long_as_it_serves(flow: Flow) -> None:

@@ -175,6 +175,19 @@ def test_processes_are_refused_for_a_huey_that_the_notebook_has_made(tmp_path: P
         assert "2 processes" in notebook.run("%huey")
 
 
+def test_a_notebook_that_leaves_a_huey_of_its_own_making_has_its_own_name_again(
+    tmp_path: Path,
+) -> None:
+    with kernel(tmp_path) as notebook:
+        notebook.run("%load_ext huey_jupyter")
+        notebook.run("from huey import SqliteHuey; mine = SqliteHuey('mine', filename='mine.db')")
+        notebook.run("own = huey.name")
+        notebook.run("%huey use mine")
+        assert "mine" in notebook.run("print(huey.name)")
+        notebook.run("%huey use sqlite:other.db")
+        assert "True" in notebook.run("print(huey.name == huey.storage.name == own)")
+
+
 @pytest.mark.server
 def test_a_map_sends_what_its_tasks_have_in_common_once(
     tmp_path: Path, server: RedisServer

@@ -230,7 +230,7 @@ def test_closing_ends_the_waiting_of_callers(ip: Any, open_session: Any) -> None
         while card_of(session, running.id).state is not State.running:
             threading.Event().wait(0.01)
 
-    with pytest.raises(WorkerLost):
+    with pytest.raises(WorkerLost, match="the extension was unloaded"):
         running.get(blocking=True, timeout=10)
 
 

@@ -87,6 +87,23 @@ def test_a_thread_that_crashes_is_found(write: Write) -> None:
     assert "ZeroDivisionError" in problem
 
 
+def test_a_notebook_that_cannot_be_run_again_in_its_kernel_is_found(write: Write) -> None:
+    path = write("a = globals().get('a', 0) + 1", *SOUND, "print(1 / (2 - a))")
+    job = Job(path, "solved")
+
+    assert asyncio.run(run(job)).problems == []
+    assert asyncio.run(run(job, twice=True)).problems == ["ZeroDivisionError: division by zero"]
+
+
+def test_what_a_check_says_the_second_time_is_looked_at(write: Write) -> None:
+    once = "n = globals().get('n', 0) + 1; print('TODO' if n == 1 else 'PASS')"
+    path = write(*exercise("answer = ...", "answer = 4", once, "answer = 5"))
+
+    [problem] = asyncio.run(run(Job(path, "learner"), twice=True)).problems
+
+    assert problem == "ex1 should say TODO: PASS"
+
+
 def test_output_that_comes_late_is_no_problem(write: Write) -> None:
     late = "import threading, sys\nthreading.Timer(0.2, print, ['late']).start()"
 

@@ -93,6 +93,11 @@ def test_who_waits_for_something_can_be_woken(storage, what):
     assert time.monotonic() - began < PATIENCE
 
 
+def test_a_worker_that_is_to_end_does_not_wait(storage):
+    with started(lambda: storage.claim("a", 3 * PATIENCE, lambda: True)) as (worker,):
+        assert worker.value() is None
+
+
 def test_a_huey_on_it_takes_every_call_and_runs_none():
     huey = BlackHoleHuey("test")
     ran = []

@@ -9,7 +9,9 @@ import pytest
 from waiting import PATIENCE, at_once, started
 
 from huey.constants import EmptyData
-from huey.storage import Aside, Batch, Claim, Found, Join
+from huey.storage import Aside, Batch, Claim, Found, Join, RedisStorage
+
+LONG = 3 * PATIENCE  # seconds
 
 KEPT = 10_000  # events
 LEEWAY = 500  # how many more may be there before a storage tidies up
@@ -619,6 +621,33 @@ def test_waiting_workers_can_be_woken_with_nothing_to_do(storage):
     assert time.monotonic() - began < 2 * PATIENCE
 
 
+@pytest.fixture
+def patient(storage):
+    """Return a storage that waits for a message as long as it is told to."""
+    if isinstance(storage, RedisStorage):
+        storage.read_timeout = storage._server.longest_block = LONG
+    return storage
+
+
+def test_a_worker_that_is_to_end_does_not_wait(patient):
+    with started(lambda: patient.claim("a", LONG, lambda: True)) as (worker,):
+        assert worker.value() is None
+
+
+def test_a_worker_hears_of_its_end_that_is_decided_just_as_it_begins_to_wait(patient):
+    looks = []
+
+    def ended():
+        looks.append(bool(looks))
+        patient.wake_claims()  # by somebody who decides it right after the first look
+        return looks[-1]
+
+    with started(lambda: patient.claim("a", LONG, ended)) as (worker,):
+        assert worker.value() is None
+
+    assert looks[0] is False
+
+
 @pytest.mark.parametrize("what", ["result", "ending"])
 def test_waiting_for_a_result_ends_when_there_is_one(storage, what):
     batch = Batch(results=[("k", b"v")]) if what == "result" else Batch(endings=[("k", "none")])
@@ -707,6 +736,21 @@ def test_events_are_read_in_order_and_from_a_cursor_on(storage):
     assert [data for _, data in rest] == [b"b", b"c"]
     assert storage.read_events(after=first[0]) == rest
     assert storage.read_events(after=rest[-1][0]) == []
+
+
+def test_events_of_one_write_are_read_one_by_one(storage):
+    events = [b"%d" % number for number in range(250)]
+    storage.write(Batch(events=events[:3]))
+    storage.enqueue_and_tell(b"m", None, events[3:4])
+    storage.write(Batch(events=events[4:]))
+
+    whole = storage.read_events()
+    assert [data for _, data in whole] == events
+    cursors = [cursor for cursor, _ in whole]
+    assert cursors == list(range(cursors[0], cursors[0] + 250))
+    for place in (0, 1, 2, 3, 99, 248, 249):
+        assert storage.read_events(after=cursors[place], limit=2) == whole[place + 1 : place + 3]
+    assert storage.last_event() == cursors[-1]
 
 
 def test_a_reader_is_given_no_more_events_than_it_asks_for(storage):

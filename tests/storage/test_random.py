@@ -36,6 +36,7 @@ from huey.storage import (
 NOON = datetime(2030, 6, 1, 12)
 
 payloads = st.binary(max_size=3)
+lines = payloads.map(lambda data: data.replace(b"\n", b" "))
 priorities = st.one_of(st.none(), st.integers(-2, 2), st.sampled_from([0.5, -0.5]))
 minutes = st.integers(0, 5)
 keys = st.sampled_from(["a", "b", "r:a"])
@@ -162,7 +163,7 @@ batches = st.fixed_dictionaries(
         ),
         "enqueue": st.lists(st.tuples(payloads, priorities), max_size=2),
         "schedule": st.lists(st.tuples(minutes, payloads, priorities), max_size=2),
-        "events": st.lists(payloads, max_size=2),
+        "events": st.lists(lines, max_size=2),
         "joins": st.lists(st.tuples(chords, st.integers(0, 2), payloads, priorities), max_size=2),
         "forget": st.lists(chords, max_size=1),
         "clear": st.lists(keys, max_size=2),
@@ -211,6 +212,13 @@ class Walk(RuleBasedStateMachine):
         data = self.message(data)
         self.storage.enqueue(data, priority)
         self.model.push(data, priority)
+
+    @rule(data=payloads, priority=priorities, events=st.lists(lines, min_size=1, max_size=2))
+    def enqueue_and_tell(self, data, priority, events):
+        data = self.message(data)
+        self.storage.enqueue_and_tell(data, priority, events)
+        self.model.push(data, priority)
+        self.model.events += events
 
     @rule()
     def dequeue(self):

@@ -6,13 +6,13 @@ local QUEUE, WAKE, STAMP, EVENTS, CURSOR = KEYS[1], KEYS[2], KEYS[3], KEYS[4], K
 local kind, events_kept, messages = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local first_event = 4 + 2 * messages
 
--- Events, with ids that count from 1.
+-- Events, in rows: how many there are in one, and those. A row's id is the number of its last event,
+-- counted from 1.
 
-local count = #ARGV - first_event + 1
-local last = count > 0 and redis.call('INCRBY', CURSOR, count)
-for n = 1, count do
-    local id = string.format('%.0f-0', last - count + n)
-    redis.call('XADD', EVENTS, 'MAXLEN', '~', events_kept, id, 'd', ARGV[first_event + n - 1])
+for n = first_event, #ARGV, 2 do
+    local last = redis.call('INCRBY', CURSOR, ARGV[n])
+    local oldest = string.format('%.0f-0', math.max(0, last - events_kept))
+    redis.call('XADD', EVENTS, 'MINID', '~', oldest, string.format('%.0f-0', last), 'd', ARGV[n + 1])
 end
 
 if messages == 0 then

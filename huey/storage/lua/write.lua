@@ -269,13 +269,13 @@ for _ = 1, tonumber(take()) do
     end
 end
 
--- Events, with ids that count from 1.
+-- Events, in rows: how many there are in one, and those. A row's id is the number of its last event,
+-- counted from 1.
 
-local count = tonumber(take())
-local last = count > 0 and redis.call('INCRBY', CURSOR, count)
-for n = 1, count do
-    local id = string.format('%.0f-0', last - count + n)
-    redis.call('XADD', EVENTS, 'MAXLEN', '~', events_kept, id, 'd', take())
+for _ = 1, tonumber(take()) do
+    local last = redis.call('INCRBY', CURSOR, take())
+    local oldest = string.format('%.0f-0', math.max(0, last - events_kept))
+    redis.call('XADD', EVENTS, 'MINID', '~', oldest, string.format('%.0f-0', last), 'd', take())
 end
 
 if #messages > 0 and prioritized then

@@ -8,6 +8,7 @@ from typing import Any
 from huey.alone import sleep
 from huey_jupyter.teaching.exercises import exercise, expect
 from huey_jupyter.teaching.facts import PATIENCE, TICK, Facts
+from huey_jupyter.teaching.flow import Flow
 from huey_jupyter.teaching.line import Line
 
 AFTER = 10  # seconds for which the backlog is predicted
@@ -82,7 +83,7 @@ def the_law_holds(facts: Facts, rate: Any, W: Any, sample: Any) -> str:
     praise="The smallest crew with room to spare. One worker fewer is far too few.",
     hints=(
         "Arrivals a second times seconds of work: so many workers are busy on average.",
-        "36 × 0.05 s = 1.8. One worker is not enough. What is the utilisation of two, of three?",
+        "72 × 0.025 s = 1.8. One worker is not enough. What is the utilisation of two, of three?",
         "At 90 % tasks wait for longer than they take. At 60 % hardly any does.",
     ),
 )
@@ -111,19 +112,27 @@ def the_crew_is_right(facts: Facts, enough: Any, trial: Any) -> str:
         'Compare with huey.get("deepest", peek=True), then huey.put("deepest", ...).',
     ),
 )
-def the_depth_is_kept(facts: Facts, note_depth: Any, flood: Any) -> str:
-    _expect_line(flood, "flood")
+def the_depth_is_kept(facts: Facts, note_depth: Any, coach: Any) -> str:
+    expect(isinstance(coach, list), "`coach` should stay the list of handles.")
+    most = _most_waiting(facts, {one.id for one in coach})
     deepest = facts.session.huey.get(DEEPEST, peek=True)
     expect(
         isinstance(deepest, int),
         'There is no number under "deepest". Whoever gets a value without peek takes it away.',
     )
-    begin, step = flood.flow.begin, (flood.until - flood.flow.begin) / 500
-    times = [begin + n * step for n in range(501)]
-    most = max(one.waiting for one in flood.flow.moments(times))
     expect(deepest > 0.6 * most, f"{deepest} is stored, and {most} were waiting at the peak.")
     expect(deepest < 1.5 * most + 3, f"{deepest} is stored, and never more than {most} waited.")
     return f"Stored: {deepest}. At the peak {most} were waiting."
+
+
+def _most_waiting(facts: Facts, wanted: set[str]) -> int:
+    """Return how many of these tasks were waiting at the same time, at most."""
+    flow = Flow(0.0)
+    for _, event in facts.session.huey.events.read():
+        if event["task"] in wanted:
+            flow.fold(event)
+    just_after = [one.arrived + 1e-6 for one in flow.visits.values()]
+    return max((one.waiting for one in flow.moments(just_after)), default=0)
 
 
 def _near(one: float, other: float, share: float) -> bool:
