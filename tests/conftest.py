@@ -4,6 +4,7 @@ A missing server or browser skips on a laptop. Under CI it would let a whole fol
 without having run.
 """
 
+import gc
 import os
 import signal
 
@@ -51,6 +52,28 @@ def redis_server(one_redis_server, tmp_path_factory, monkeypatch):
     with one_redis_server.client() as client:
         client.flushall()
     return one_redis_server
+
+
+def pytest_collection_finish():
+    _keep_for_good()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item, nextitem):
+    done = yield
+    if nextitem is None or nextitem.module is not item.module:
+        _keep_for_good()
+    return done
+
+
+def _keep_for_good():
+    """Let garbage collection pass over what pytest holds to the end: tests, and how they went.
+
+    IPython collects at each reset of its shell, with which many tests begin, and would look at a
+    million objects each time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items):

@@ -1,6 +1,8 @@
-"""Under CI a skipped test counts as failed; see conftest.py."""
+"""What CI relies on: a skipped test counts as failed, see conftest.py; and no test is left out."""
 
+import itertools
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,3 +52,18 @@ def test_a_skip_is_a_skip_without_ci(tmp_path):
     said = run_pytest(tmp_path, ci="")
 
     assert "3 skipped, 1 xfailed" in said
+
+
+def test_each_test_is_in_one_part_whatever_its_marks():
+    script = (Path(__file__).parent.parent / "tools" / "test").read_text()
+    parts = dict(re.findall(r'^(\w+)="([a-z$() ]+)"', script, re.MULTILINE))
+    of_parts = [each.replace("$kills", parts["kills"]) for each in parts.values()]
+    names = set(re.findall(r"\w+", " ".join(of_parts))) - {"and", "or", "not"}
+
+    assert len(parts) == 5
+    for values in itertools.product([False, True], repeat=len(names)):
+        marks = dict(zip(sorted(names), values, strict=True))
+        chosen = [each for each in of_parts if eval(each, {}, marks)]  # noqa: S307 - our own file
+        assert len(chosen) == 1, marks
+    for part in parts:  # and each part is run
+        assert f'part {part} "${part}"' in script or f'-m "${part}"' in script

@@ -14,7 +14,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -225,19 +225,9 @@ def sanitised(html: str) -> str:
     return re.sub(r'style="([^"]*)"', clean, html)
 
 
-def page() -> str:
+def page(themes: Iterable[str] = THEMES, looks: Iterable[str] = LOOKS) -> str:
     """Return the gallery: a section a theme and look, all but the one in the address hidden."""
-    sections = []
-    for theme in THEMES:
-        for look in LOOKS:
-            shown = list(pieces(live=look == "live"))
-            if look == "live":
-                inside = "".join(
-                    f"<div data-live='{json.dumps(p).translate(QUOTES)}'></div>" for p in shown
-                )
-            else:
-                inside = "".join(sanitised(p) if look == "untrusted" else p for p in shown)
-            sections.append(f'<section id="{theme}-{look}" class="{theme}">{inside}</section>')
+    sections = [section(theme, look) for theme, look in product(themes, looks)]
     return PAGE.format(
         themes="".join(theme_css(name) for name in THEMES),
         css=(STATIC / "card.css").read_text(),
@@ -246,6 +236,17 @@ def page() -> str:
         ),
         sections="".join(sections),
     )
+
+
+def section(theme: str, look: str) -> str:
+    shown = list(pieces(live=look == "live"))
+    if look == "live":
+        inside = "".join(
+            f"<div data-live='{json.dumps(p).translate(QUOTES)}'></div>" for p in shown
+        )
+    else:
+        inside = "".join(sanitised(p) if look == "untrusted" else p for p in shown)
+    return f'<section id="{theme}-{look}" class="{theme}">{inside}</section>'
 
 
 QUOTES = str.maketrans({"'": "&#39;", "&": "&amp;"})

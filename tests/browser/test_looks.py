@@ -16,20 +16,20 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory):
-    """Return the address of the gallery, which has a section a theme and look."""
-    folder = tmp_path_factory.mktemp("gallery")
-    (folder / "gallery.html").write_text(gallery.page(), encoding="utf-8")
-    return f"file://{folder}/gallery.html"
+def folder(tmp_path_factory):
+    """Return where a page of the gallery is kept for each theme and look."""
+    return tmp_path_factory.mktemp("gallery")
 
 
 @pytest.fixture
-def opened(page, pages):
-    """Open a section of the gallery and return it."""
+def opened(page, folder):
+    """Open a section of the gallery, the only one on its page, and return it."""
 
     def open_section(theme, look):
-        page.goto("about:blank")  # a new part of the address alone would not load the page anew
-        page.goto(f"{pages}#{theme}-{look}")
+        path = folder / f"{theme}-{look}.html"
+        if not path.exists():
+            path.write_text(gallery.page([theme], [look]), encoding="utf-8")
+        page.goto(f"file://{path}#{theme}-{look}")
         return page.locator(f"#{theme}-{look}")
 
     return open_section

@@ -10,7 +10,7 @@ import pytest
 from labpage import DEADLINE
 from sites import served
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.site, pytest.mark.slow]
 
 THEMES = ("light", "dark")
 GRAVE = ["serious", "critical"]

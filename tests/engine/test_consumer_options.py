@@ -301,7 +301,7 @@ class Damaged(type(huey.storage)):
     def claim(self, slot, timeout=0, ended=never):
         if (here / "damaged").exists():
             raise StorageError("queue.db is damaged: restore it from a copy")
-        return super().claim(slot, timeout, ended)
+        return super().claim(slot, min(timeout, 0.1), ended)  # to look at the damage soon
 
 huey.storage.__class__ = Damaged
 

@@ -132,11 +132,12 @@ def test_an_interrupt_ends_the_waiting_and_run_all_but_not_the_task(tmp_path: Pa
 
 
 def test_bad_options_are_one_line_without_a_traceback(run_notebook: Callable[..., Any]) -> None:
-    for line in ("-o 1x", "--retries many", "--export 1,2", "--nonsense"):
-        notebook = run_notebook(
-            "%load_ext huey_jupyter", f"%%huey_task {line}\n1", allow_errors=True
-        )
-        text = printed(notebook.cells[1])
+    lines = ("-o 1x", "--retries many", "--export 1,2", "--nonsense")
+    cells = [f"%%huey_task {line}\n1" for line in lines]
+    notebook = run_notebook("%load_ext huey_jupyter", *cells, allow_errors=True)
+
+    for cell in notebook.cells[1:]:
+        text = printed(cell)
         assert "UsageError" in text
         assert "Traceback" not in text
 
