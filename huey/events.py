@@ -182,7 +182,10 @@ class EventLog:
             names, facts = (*names, "deaths"), (*facts, task.deaths)
         if self.huey.storage.keeps_objects:
             return (*known, names, *facts)
-        return _line(*known, _begun(names, *facts))
+        try:
+            return _line(*known, _begun(names, *facts))
+        except TypeError:  # a number of a kind that is no key
+            return to_json((*known, names, *facts))
 
     def _kept(self, parts: Parts) -> Any:
         return parts if self.huey.storage.keeps_objects else to_json(parts)

@@ -18,7 +18,7 @@ import threading
 import time
 import weakref
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -68,6 +68,7 @@ class Change:
         self.steps: list[tuple[Any, ...]] = []
         self.written = 0
         self.made: set[str] = set()
+        self.afterwards: list[Callable[[], None]] = []  # called when it has happened
         self._journal = journal
 
     def put(self, path: str, data: bytes) -> None:
@@ -222,6 +223,8 @@ class Journal:
             with contextlib.suppress(OSError):
                 self._carry_out(change.steps)
                 _empty(journal)
+                for call in change.afterwards:
+                    call()
 
     # -- steps, each of which may be done twice -----------------------------------------------
 

@@ -6,6 +6,7 @@ import itertools
 import os
 import struct
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from huey.storage.journal import Change, Journal
@@ -53,6 +54,8 @@ class Records:
             self._drop_old(change, [*files, end.name], end.number)
         framed = b"".join(_LENGTH.pack(len(record)) + record for record in records)
         change.append(f"{self.folder}/{end.name}", end.offset, framed)
+        known = _End(end.name, end.offset + len(framed), end.number + len(records))
+        change.afterwards.append(partial(self._know, known))
 
     def read(self, after: int | None, limit: int | None = None) -> list[tuple[int, bytes]]:
         """Return records with their numbers, the oldest first."""
@@ -85,6 +88,10 @@ class Records:
         for old in files:
             if old != name:
                 change.drop(f"{self.folder}/{old}")
+
+    def _know(self, end: _End) -> None:
+        """Remember where the last record ended, so that it need not be looked for."""
+        self._known = end
 
     def _files(self) -> list[str]:
         if self._opened != self._journal.opened:

@@ -288,6 +288,12 @@ class RedisStorage(BatchStorage):
 
     # -- several things in one step -----------------------------------------------------------
 
+    def enqueue_and_tell(self, data: Any, priority: float | None, events: Sequence[Any]) -> None:
+        keys = [self._keys[what] for what in ("queue", "events", "cursor")]
+        self._open().run("tell", keys, [b"%d" % EVENTS_KEPT, _data(data), *_rows(events)])
+        if not self.blocking:
+            self._idle.ring_some(_IDLE)
+
     def write(self, batch: Batch) -> None:
         self._open()
         while len(batch.enqueue) > _LARGEST_WRITE:
@@ -836,6 +842,9 @@ class _Prioritized(RedisStorage):
 
     def enqueue(self, data: Any, priority: float | None = None) -> None:
         self.write(Batch(enqueue=[(data, priority)]))
+
+    def enqueue_and_tell(self, data: Any, priority: float | None, events: Sequence[Any]) -> None:
+        self.write(Batch(enqueue=[(data, priority)], events=events))
 
     def dequeue(self) -> Any:
         found = self._open().call(b"ZPOPMIN", self._keys["queue"])

@@ -88,6 +88,20 @@ def test_a_reader_needs_none_of_the_tasks_code(tmp_path, work_off):
     assert run(code, tmp_path / "huey.db").split() == ["enqueued", "executing", "complete"]
 
 
+class Odd(int):
+    __hash__ = None
+
+
+def test_numbers_of_any_kind_are_told(work_off, tmp_path):
+    huey = SqliteHuey("test", filename=tmp_path / "huey.db", events=True)
+    result = huey.task(name="double", retries=Odd(2))(lambda n: 2 * n)(1)
+    work_off(huey)
+
+    assert result.get() == 2
+    assert [event["retries"] for _, event in huey.events.read() if "retries" in event] == [2, 2]
+    huey.storage.close()
+
+
 # --- progress --------------------------------------------------------------------------------
 
 
