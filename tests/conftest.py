@@ -14,6 +14,8 @@ pytest_plugins = ["sites"]
 
 if hasattr(signal, "SIGHUP"):  # under nohup it is ignored, by all that tests start too
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a script, likewise
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
