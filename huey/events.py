@@ -71,8 +71,10 @@ class EventLog:
 
     def event(self, kind: str, task: Task[Any], facts: dict[str, Any]) -> Any:
         """Return one event ready for a storage, whether events are on or off."""
-        names = _same(tuple(facts))
-        return self._kept((kind, task.id, task.name, time.time(), names, *facts.values()))
+        known = kind, task.id, task.name, time.time()
+        if self.huey.storage.keeps_objects:
+            return (*known, _same(tuple(facts)), *facts.values())
+        return _as_json(*known, tuple(facts), facts.values())
 
     def enqueued(self, task: Task[Any], group: str = "") -> Any:
         """Return the event that a task is put on the queue, whether events are on or off.
@@ -106,7 +108,9 @@ class EventLog:
             run.note(self._began(run))
         else:
             run.untold = True
-        self.stir(run)
+        self._stirred[run] = True
+        if self._resting:
+            self.wake()
 
     def note(self, kind: str, run: Run, **facts: Any) -> None:
         """Keep an event of a running task for the next flush; none after its last `collect`."""
@@ -185,10 +189,7 @@ class EventLog:
         try:
             return _line(*known, _begun(names, *facts))
         except TypeError:  # a number of a kind that is no key
-            return to_json((*known, names, *facts))
-
-    def _kept(self, parts: Parts) -> Any:
-        return parts if self.huey.storage.keeps_objects else to_json(parts)
+            return _as_json(*known, names, facts)
 
     def _flush_or_log(self) -> None:
         try:
@@ -212,6 +213,12 @@ class EventLog:
 def to_json(parts: Parts) -> bytes:
     """Return an event as the storages keep it that keep bytes: one line."""
     kind, task, name, at, names, *values = parts
+    return _as_json(kind, task, name, at, names, values)
+
+
+def _as_json(
+    kind: str, task: str, name: str, at: float, names: tuple[str, ...], values: Iterable[Any]
+) -> bytes:
     try:
         rest = _rest(names, values)
     except (TypeError, ValueError, RecursionError):  # names that are no text, circles
@@ -224,7 +231,7 @@ def _line(kind: str, task: str, name: str, at: float, rest: str) -> bytes:
     return f"{{{known}{rest}}}".encode()
 
 
-def _rest(names: tuple[str, ...], values: Sequence[Any]) -> str:
+def _rest(names: tuple[str, ...], values: Iterable[Any]) -> str:
     return _form(names) % tuple(map(_value, values))
 
 

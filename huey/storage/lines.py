@@ -6,16 +6,18 @@ without a gap.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 _EVENTS_A_ROW = 100  # at most, as a reader of one reads them all
 
 
-def in_rows(events: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Yield rows: how many events they hold, and those, a line each."""
-    for first in range(0, len(events), _EVENTS_A_ROW):
-        some = events[first : first + _EVENTS_A_ROW]
-        yield len(some), b"\n".join(some)
+def in_rows(events: Sequence[bytes]) -> list[tuple[int, bytes]]:
+    """Return rows: how many events they hold, and those, a line each."""
+    pieces = [events]
+    if len(events) > _EVENTS_A_ROW:
+        starts = range(0, len(events), _EVENTS_A_ROW)
+        pieces = [events[start : start + _EVENTS_A_ROW] for start in starts]
+    return [(len(piece), b"\n".join(piece)) for piece in pieces if piece]
 
 
 def from_rows(

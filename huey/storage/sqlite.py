@@ -833,7 +833,8 @@ class SqliteStorage(BatchStorage):
 
     def _ring_readers(self, others: Sequence[str]) -> None:
         self._event_bell.ring(_NEW)
-        self._event_bell.tell(_NEW, others)
+        if others:
+            self._event_bell.tell(_NEW, others)
 
     def _ring_result(self, key: str, others: Sequence[str] | None = None) -> None:
         self._result_bell.ring(key)
