@@ -420,7 +420,7 @@ class Huey:
         elif batch.clear:
             self.storage.write(batch)
         elif batch.events:
-            self.storage.enqueue_and_tell(*batch.enqueue[0], batch.events)
+            self.storage.enqueue_and_tell(*batch.enqueue[0], batch.events[0])
         else:
             self.storage.enqueue(*batch.enqueue[0])
         results = [Result(self, one) for one in task.pipeline()] if self.results else []

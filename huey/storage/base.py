@@ -295,9 +295,9 @@ class BaseStorage:
 
     # -- several things in one step -----------------------------------------------------------
 
-    def enqueue_and_tell(self, data: Any, priority: float | None, events: Sequence[Any]) -> None:
-        """Put a message on the queue and append events, in one step where the backend can."""
-        self.write(Batch(enqueue=[(data, priority)], events=events))
+    def enqueue_and_tell(self, data: Any, priority: float | None, event: Any) -> None:
+        """Put a message on the queue and append an event, in one step where the backend can."""
+        self.write(Batch(enqueue=[(data, priority)], events=[event]))
 
     def write(self, batch: Batch) -> None:
         """Write a batch, in one step where the backend can."""

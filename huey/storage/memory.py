@@ -191,10 +191,10 @@ class MemoryStorage(BatchStorage):
 
     # -- several things in one step -----------------------------------------------------------
 
-    def enqueue_and_tell(self, data: Any, priority: float | None, events: Sequence[Any]) -> None:
+    def enqueue_and_tell(self, data: Any, priority: float | None, event: Any) -> None:
         with self._lock:
             self._push(data, priority)
-            self._append(events)
+            self._append((event,))
         self._idle_bell.ring_some(_IDLE)
         self._event_bell.ring("")
 

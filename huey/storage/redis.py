@@ -288,9 +288,9 @@ class RedisStorage(BatchStorage):
 
     # -- several things in one step -----------------------------------------------------------
 
-    def enqueue_and_tell(self, data: Any, priority: float | None, events: Sequence[Any]) -> None:
+    def enqueue_and_tell(self, data: Any, priority: float | None, event: Any) -> None:
         keys = [self._keys[what] for what in ("queue", "events", "cursor")]
-        self._open().run("tell", keys, [b"%d" % EVENTS_KEPT, _data(data), *_rows(events)])
+        self._open().run("tell", keys, [b"%d" % EVENTS_KEPT, _data(data), _data(event)])
         if not self.blocking:
             self._idle.ring_some(_IDLE)
 
@@ -843,8 +843,8 @@ class _Prioritized(RedisStorage):
     def enqueue(self, data: Any, priority: float | None = None) -> None:
         self.write(Batch(enqueue=[(data, priority)]))
 
-    def enqueue_and_tell(self, data: Any, priority: float | None, events: Sequence[Any]) -> None:
-        self.write(Batch(enqueue=[(data, priority)], events=events))
+    def enqueue_and_tell(self, data: Any, priority: float | None, event: Any) -> None:
+        self.write(Batch(enqueue=[(data, priority)], events=[event]))
 
     def dequeue(self) -> Any:
         found = self._open().call(b"ZPOPMIN", self._keys["queue"])

@@ -288,14 +288,13 @@ class SqliteStorage(BatchStorage):
 
     # -- several things in one step -----------------------------------------------------------
 
-    def enqueue_and_tell(self, data: Any, priority: float | None, events: Sequence[Any]) -> None:
+    def enqueue_and_tell(self, data: Any, priority: float | None, event: Any) -> None:
         row = self.name, data, priority or 0
         if _to_milestone() > 1:
-            told = (*row, len(events), b"\n".join(events))
-            self._execute(statements.ENQUEUE_AND_TELL, told)
-            self._appended += len(events)
+            self._execute(statements.ENQUEUE_AND_TELL, (*row, event))
+            self._appended += 1
         else:
-            self._in_one_step(partial(self._insert_milestone, row, events))
+            self._in_one_step(partial(self._insert_milestone, row, (event,)))
         others = self._listeners.names()
         self._ring_idle(1, others)
         self._ring_readers(others)

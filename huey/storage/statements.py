@@ -106,19 +106,17 @@ ENQUEUE: Final = "INSERT INTO task (queue, data, priority) VALUES (?, ?, ?)"
 # connection's own.
 TELLING: Final = (
     """
-CREATE TEMP VIEW told (queue, data, priority, events, lines) AS SELECT '', x'', 0, 0, x''
+CREATE TEMP VIEW told (queue, data, priority, event) AS SELECT '', x'', 0, x''
 """,
     """
 CREATE TEMP TRIGGER tell INSTEAD OF INSERT ON told BEGIN
     INSERT INTO task (queue, data, priority) VALUES (new.queue, new.data, new.priority);
-    INSERT INTO event (id, queue, data) VALUES (
-        (SELECT ifnull(max(id), 0) + new.events FROM event), new.queue, new.lines
-    );
+    INSERT INTO event (queue, data) VALUES (new.queue, new.event);
 END
 """,
 )
 
-ENQUEUE_AND_TELL: Final = "INSERT INTO told VALUES (?, ?, ?, ?, ?)"
+ENQUEUE_AND_TELL: Final = "INSERT INTO told VALUES (?, ?, ?, ?)"
 
 # A few messages, by chance, are milestones: the number of one is that of the milestone before it,
 # of the same queue and priority, plus the messages from there up to itself. Whoever counts what

@@ -741,7 +741,7 @@ def test_events_are_read_in_order_and_from_a_cursor_on(storage):
 def test_events_of_one_write_are_read_one_by_one(storage):
     events = [b"%d" % number for number in range(250)]
     storage.write(Batch(events=events[:3]))
-    storage.enqueue_and_tell(b"m", None, events[3:4])
+    storage.enqueue_and_tell(b"m", None, events[3])
     storage.write(Batch(events=events[4:]))
 
     whole = storage.read_events()

@@ -87,7 +87,7 @@ class Walk(RuleBasedStateMachine):
     def enqueue(self, n, priority, milestone, tell):
         self.ahead = itertools.repeat(1 if milestone else 2)
         if tell:
-            self.storages[n].enqueue_and_tell(self.message(), priority, [b"enqueued"])
+            self.storages[n].enqueue_and_tell(self.message(), priority, b"enqueued")
         else:
             self.storages[n].enqueue(self.message(), priority)
 

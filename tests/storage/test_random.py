@@ -213,12 +213,12 @@ class Walk(RuleBasedStateMachine):
         self.storage.enqueue(data, priority)
         self.model.push(data, priority)
 
-    @rule(data=payloads, priority=priorities, events=st.lists(lines, min_size=1, max_size=2))
-    def enqueue_and_tell(self, data, priority, events):
+    @rule(data=payloads, priority=priorities, event=lines)
+    def enqueue_and_tell(self, data, priority, event):
         data = self.message(data)
-        self.storage.enqueue_and_tell(data, priority, events)
+        self.storage.enqueue_and_tell(data, priority, event)
         self.model.push(data, priority)
-        self.model.events += events
+        self.model.events.append(event)
 
     @rule()
     def dequeue(self):
