@@ -30,7 +30,6 @@ from huey.exceptions import ConfigurationError, StorageError, TaskTimeout
 from huey.executor import MOST_DELIVERIES, Tried, one_line
 from huey.storage.base import Batch, Claim, Ended, never
 from huey.tasks import Run
-from huey.utils import own_pid
 
 if TYPE_CHECKING:
     from huey.api import Huey
@@ -78,7 +77,7 @@ class Worker:
         self.ended: Ended = never  # says whether there is nothing to wait for
         self.most_deliveries = MOST_DELIVERIES
         self.run: Run | None = None
-        self._pid = own_pid()
+        self.pid = os.getpid()
         self._caller = caller or Caller(Window(), OwnLoop())
         self._keeper = keeper
         self._lock = threading.Lock()
@@ -141,7 +140,7 @@ class Worker:
             run.cancel()
         call_off = self._set_timer(run)
         tried = self._caller.call(run, func)
-        if own_pid() != self._pid:
+        if os.getpid() != self.pid:
             os._exit(0)  # a fork that the task made and that came back: one worker is enough
         call_off()
         return tried
@@ -233,7 +232,7 @@ class Worker:
 
     def register(self) -> None:
         """Say in the storage that this worker has come online."""
-        facts = {"name": self.name, "host": _host(), "pid": own_pid()}
+        facts = {"name": self.name, "host": _host(), "pid": self.pid}
         self.huey.storage.register(self.slot, {**facts, "started": time.time()})
 
     def unregister(self) -> None:

@@ -22,8 +22,7 @@ from json.encoder import encode_basestring_ascii as _text
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from huey.tasks import Run, Task, current_run
-from huey.utils import own_pid
+from huey.tasks import Begun, Run, Task, current_run
 
 if TYPE_CHECKING:
     from huey.api import Huey
@@ -104,10 +103,12 @@ class EventLog:
         """Keep for the next flush, or for its end, that a worker begins a task."""
         if not self.enabled:
             return
+        task = run.task
+        begun = task.attempt, task.retries, task.deaths
         if run.notes:  # before that, as the callback of a chord has
-            run.note(self._began(run))
+            run.note(self._began(run, begun))
         else:
-            run.untold = True
+            run.untold = begun
         self._stirred[run] = True
         if self._resting:
             self.wake()
@@ -131,8 +132,7 @@ class EventLog:
             return []
         run.over = True
         if self._stirred.pop(run, False) and not run.flushed:  # as most are: no flush has had it
-            silent = not (run.notes or run.awake)
-            return [self._began(run)] if run.untold and silent else self._collect(run)
+            return self._collect(run) if run.notes or run.awake else self._take_begun(run)
         with self._lock:
             return self._collect(run)
 
@@ -176,14 +176,18 @@ class EventLog:
         found = self.huey.storage.read_events(after, limit, timeout)
         return [(cursor, _event(data)) for cursor, data in found]
 
-    def _began(self, run: Run) -> Any:
-        """Return the event that a worker has begun a task."""
-        task = run.task
-        known = "executing", task.id, task.name, run.started
+    def _take_begun(self, run: Run) -> list[Any]:
+        """Return the event that a worker has begun a task, in a list, once."""
+        begun, run.untold = run.untold, None
+        return [] if begun is None else [self._began(run, begun)]
+
+    def _began(self, run: Run, begun: Begun) -> Any:
+        attempt, retries, deaths = begun
+        known = "executing", run.task.id, run.task.name, run.started
         names: tuple[str, ...] = _BEGUN
-        facts: tuple[Any, ...] = (run.worker, task.attempt, task.retries, own_pid())
-        if task.deaths:
-            names, facts = (*names, "deaths"), (*facts, task.deaths)
+        facts: tuple[Any, ...] = (run.worker, attempt, retries, run.pid)
+        if deaths:
+            names, facts = (*names, "deaths"), (*facts, deaths)
         if self.huey.storage.keeps_objects:
             return (*known, names, *facts)
         try:
@@ -199,9 +203,7 @@ class EventLog:
 
     def _collect(self, run: Run) -> list[Any]:
         events, progress, output = run.drain()
-        if run.untold:
-            run.untold = False
-            events.insert(0, self._began(run))
+        events = self._take_begun(run) + events
         if output:
             events += self.of("output", run.task, records=_merge(output))
         if progress is not None:

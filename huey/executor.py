@@ -51,6 +51,7 @@ class Host(Protocol):
     """Who runs a task: a worker, or the caller's own thread."""
 
     name: str
+    pid: int  # of its process; 0 is not known
     stopping: bool
     run: Run | None
     most_deliveries: int  # a message whose worker died so often is not tried any more
@@ -72,6 +73,7 @@ class Inline:
     """The caller's own thread, with no message to acknowledge."""
 
     name = "here"
+    pid = 0
     stopping = False
     most_deliveries = MOST_DELIVERIES
 
@@ -161,7 +163,7 @@ class Executor:
         :param now: naive time (UTC or local, as the Huey says), by default the present.
         """
         host = host or Inline(self.huey)
-        host.run = Run(task, host.name, self.huey.events.stir)  # now it can be cancelled
+        host.run = Run(task, host.name, self.huey.events.stir, host.pid)  # now it can be cancelled
         admission = self._admit(task, now)
         if admission is Admission.RUN:
             return self.huey._execute(task, host)
@@ -192,7 +194,7 @@ class Executor:
     def run(self, task: Task[Any], host: Host) -> Any:
         """Call a task's function, write what came of it, and tell who wants to know."""
         huey = self.huey
-        run = host.run or Run(task, host.name, huey.events.stir)
+        run = host.run or Run(task, host.name, huey.events.stir, host.pid)
         gone = self._gather(run)
         huey.events.begin(run)
         logger.info("executing %s", task)

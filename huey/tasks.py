@@ -7,6 +7,7 @@ import copy
 import datetime
 import functools
 import inspect
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -215,6 +216,10 @@ def follower(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Task[A
     return task
 
 
+Begun = tuple[int, int, int]
+"""Which try a task begins, how many retries are left, how many workers have died with it."""
+
+
 class Run:
     """A task while a worker runs it: what it reports, and the wish that it stop.
 
@@ -227,14 +232,16 @@ class Run:
         task: Task[Any],
         worker: str = "",
         wake: Callable[[Run], None] | None = None,
+        pid: int = 0,
     ) -> None:
         self.task = task
         self.worker = worker
+        self.pid = pid or os.getpid()
         self.started = time.time()
         self.canceled = False
         self.over = False
         self.flushed = False  # whether some of what it reported was written before its end
-        self.untold = False  # whether that it has begun is still to be written, before the rest
+        self.untold: Begun | None = None  # how it has begun, if that is still to be written
         self.held: dict[str, tuple[Any, str]] = {}  # locks that it has taken, see `huey.locks`
         self.at_end: list[Callable[[], None]] = []  # called by its worker before it is over
         self.give_way: Callable[[], None] | None = None  # at a report, if others share its thread

@@ -196,20 +196,3 @@ def _short_repr(value: Any) -> str:
         return _short.repr(value)
     except Exception:  # a number too long to print, a class that calls itself list
         return f"<{type(value).__name__}>"
-
-
-_pid = os.getpid()
-
-
-def own_pid() -> int:
-    """Return this process's id without asking the system, which takes as long as ten such calls."""
-    return _pid
-
-
-def _note_own_pid() -> None:
-    global _pid
-    _pid = os.getpid()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_note_own_pid)

@@ -31,7 +31,8 @@ class AwaitingExecutor(Executor):
 
     async def _run(self, task: Task[Any], worker: Worker) -> None:
         """Do what `Executor.run` does; its order of things, and its reasons, are there."""
-        huey, run = self.huey, worker.run or Run(task, worker.name, self.huey.events.stir)
+        huey = self.huey
+        run = worker.run or Run(task, worker.name, huey.events.stir, worker.pid)
         run.give_way = Breath()
         gone = self._gather(run)
         huey.events.begin(run)

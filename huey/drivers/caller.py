@@ -15,7 +15,6 @@ from huey.drivers.window import Kind, Window
 from huey.exceptions import TaskInterrupt
 from huey.executor import Tried
 from huey.tasks import Run
-from huey.utils import own_pid
 
 if TYPE_CHECKING:
     import asyncio
@@ -77,7 +76,7 @@ class Flight:
     def __init__(self, run: Run, coroutine: Coroutine[Any, Any, Any]) -> None:
         self._run = run
         self._coroutine = coroutine
-        self._pid = own_pid()
+        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._task: asyncio.Task[Any] | None = None
         self._reason: Kind | None = None
@@ -118,7 +117,7 @@ class Flight:
         except BaseException as error:
             return Tried(error=error)
         finally:
-            if own_pid() != self._pid:
+            if os.getpid() != self._pid:
                 os._exit(0)  # a fork that the task made, with a loop and no worker
             with self._lock:
                 self._task = None

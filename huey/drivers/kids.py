@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from huey.drivers import child
 from huey.drivers.page import Page
-from huey.utils import own_pid
 
 if TYPE_CHECKING:
     from huey.consumer_options import Options
@@ -144,7 +143,7 @@ def fork(be: Callable[[], NoReturn]) -> Forked:
 def spawn(options: Options, place: int, channel: Connection) -> Spawned:
     """Make a new interpreter that is one of a consumer's processes."""
     process = multiprocessing.get_context("spawn").Process(
-        target=_be_spawned, args=(options, place, channel, own_pid())
+        target=_be_spawned, args=(options, place, channel, os.getpid())
     )
     process.start()
     return Spawned(process)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,6 @@ from huey.drivers.caller import Caller
 from huey.drivers.window import Window
 from huey.executor import Tried
 from huey.tasks import Run
-from huey.utils import own_pid
 
 SIZE = 256  # bytes; an id that is longer is cut
 
@@ -50,11 +50,11 @@ class ShownCaller(Caller):
     def __init__(self, window: Window, loop: Loop, page: Page) -> None:
         super().__init__(window, loop)
         self._page = page
-        self._pid = own_pid()
+        self._pid = os.getpid()
 
     def call(self, run: Run, func: Callable[[], Any]) -> Tried:
         self._page.write(run.task.id)
         tried = super().call(run, func)
-        if own_pid() == self._pid:  # not a fork that the task made
+        if os.getpid() == self._pid:  # not a fork that the task made
             self._page.write("")
         return tried

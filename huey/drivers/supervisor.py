@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import multiprocessing
+import os
 import threading
 import time
 from functools import partial
@@ -18,7 +19,6 @@ from huey.drivers.noted import Noted
 from huey.drivers.page import Page
 from huey.drivers.thread import free_place
 from huey.exceptions import StorageError
-from huey.utils import own_pid
 
 if TYPE_CHECKING:
     from huey.consumer import Consumer
@@ -249,7 +249,7 @@ class Supervisor(Driver):
         ours, theirs = multiprocessing.Pipe()
         page = Page() if self.forks and place != child.SCHEDULER else None
         if self.forks:
-            process: Process = fork(partial(self._be, place, theirs, own_pid(), page))
+            process: Process = fork(partial(self._be, place, theirs, os.getpid(), page))
         else:
             process = spawn(self.consumer.options, place, theirs)
         theirs.close()

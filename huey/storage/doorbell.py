@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from huey.storage.wake import Bell, BellWaiter
-from huey.utils import make_id, own_pid
+from huey.utils import make_id
 
 # A socket holds a handful of datagrams and drops what comes beyond: after so many in a row the
 # listener takes it that some were dropped, and wakes everybody.
@@ -67,7 +67,7 @@ class Doorbell(Bell):
         self.folder = folder
         self.topic = topic
         self._listeners = listeners or Listeners(folder)
-        self._pid = own_pid()
+        self._pid = os.getpid()
         self._socket: socket.socket | None = None
         self._sender: socket.socket | None = None
         self._folder_fd: int | None = None
@@ -94,7 +94,7 @@ class Doorbell(Bell):
         """
         if not self._works:
             return
-        if self._pid != own_pid():
+        if self._pid != os.getpid():
             self._begin_anew()
         for name in self._listeners.names() if names is None else names:
             if name.startswith(self.topic) and name != self._name:
@@ -102,7 +102,7 @@ class Doorbell(Bell):
 
     def close(self) -> None:
         """Stop listening and remove the socket."""
-        if self._pid != own_pid():
+        if self._pid != os.getpid():
             self._begin_anew()
         with self._lock:
             thread, self._thread = self._thread, None
@@ -155,7 +155,7 @@ class Doorbell(Bell):
             os.close(folder_fd)
 
     def _listen(self) -> None:
-        if self._pid != own_pid():
+        if self._pid != os.getpid():
             self._begin_anew()
         with self._lock:
             if self._thread is None:
@@ -176,7 +176,7 @@ class Doorbell(Bell):
 
     def _bind(self) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        name = f"{self.topic}.{own_pid()}.{make_id()[:8]}"
+        name = f"{self.topic}.{os.getpid()}.{make_id()[:8]}"
         try:
             sock.bind(self._address(name))
         except OSError:
@@ -184,7 +184,7 @@ class Doorbell(Bell):
             raise
         self._name = name
         path = os.path.join(self.folder, name)
-        self._unlink = weakref.finalize(self, _unlink_own, path, own_pid())
+        self._unlink = weakref.finalize(self, _unlink_own, path, os.getpid())
         return sock
 
     def _begin_anew(self) -> None:
@@ -225,6 +225,6 @@ class Doorbell(Bell):
 
 
 def _unlink_own(path: str, pid: int) -> None:
-    if own_pid() == pid:
+    if os.getpid() == pid:
         with contextlib.suppress(OSError):
             os.unlink(path)

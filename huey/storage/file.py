@@ -34,7 +34,7 @@ from huey.storage.listing import Listing
 from huey.storage.liveness import Liveness
 from huey.storage.records import Records
 from huey.storage.wake import BellWaiter, Lookout
-from huey.utils import UTC, own_pid
+from huey.utils import UTC
 
 EVENTS_KEPT = 10_000
 ENDINGS_KEPT = 10_000
@@ -94,7 +94,7 @@ class FileStorage(BatchStorage):
         return f"<FileStorage: {self.path}>"
 
     def close(self) -> None:
-        if self._pid != own_pid():
+        if self._pid != os.getpid():
             self._after_fork()
         self._close_bells()
         self._liveness.leave()
@@ -479,7 +479,7 @@ class FileStorage(BatchStorage):
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """Have the folder for oneself."""
-        if self._pid != own_pid():
+        if self._pid != os.getpid():
             self._after_fork()
         with self._journal.turn():
             try:  # from here on: a task may be interrupted wherever it uses the queue
@@ -732,7 +732,7 @@ class FileStorage(BatchStorage):
 
     def _begin_anew(self) -> None:
         """Start in a new process: at first, or after a fork."""
-        self._pid = own_pid()
+        self._pid = os.getpid()
         self._live_folder_made = False
         self._lookout = Lookout()
         self._liveness: Liveness = Liveness(self.live_folder)
@@ -757,7 +757,7 @@ class FileStorage(BatchStorage):
 
     def _process(self) -> str:
         """Return what others know this process by."""
-        if self._pid != own_pid():
+        if self._pid != os.getpid():
             self._after_fork()
         if self._liveness.slot:
             return self._liveness.slot

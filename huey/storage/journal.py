@@ -24,7 +24,6 @@ from typing import Any, Final
 
 from huey.exceptions import StorageError
 from huey.storage import names
-from huey.utils import own_pid
 
 try:
     import fcntl
@@ -273,11 +272,11 @@ class Journal:
 
     def _mutex(self) -> threading.Lock:
         """Return the lock of this process's threads, one for all who use the folder."""
-        if self._pid != own_pid():
+        if self._pid != os.getpid():
             self.close_files()
-            place = (own_pid(), os.path.realpath(self.folder))
+            place = (os.getpid(), os.path.realpath(self.folder))
             self._lock = _mutexes.setdefault(place, threading.Lock())
-            self._pid = own_pid()
+            self._pid = os.getpid()
         return self._lock
 
     def _take_lock(self) -> tuple[int, int]:

@@ -34,4 +34,4 @@ def from_rows(
         events = lines.split(b"\n")
         first = last - len(events) + 1
         found += enumerate(events[max(0, after + 1 - first) :], max(first, after + 1))
-    return found[:limit]
+    return found if limit is None or limit < 0 else found[:limit]

@@ -12,7 +12,7 @@ import time
 import weakref
 from typing import IO, NamedTuple
 
-from huey.utils import make_id, own_pid
+from huey.utils import make_id
 
 try:
     import fcntl
@@ -53,13 +53,13 @@ class Liveness:
 
     def hold(self) -> str:
         """Return this process's slot, taking one if it has none yet."""
-        if self._pid != own_pid():
+        if self._pid != os.getpid():
             self._take()
         return self.slot
 
     def alive(self, slot: str) -> bool:
         """Say whether the process of a slot lives; True if that cannot be known."""
-        if fcntl is None or (slot == self.slot and self._pid == own_pid()):
+        if fcntl is None or (slot == self.slot and self._pid == os.getpid()):
             return True
         try:
             with open(os.path.join(self.folder, slot), "rb") as file:
@@ -76,7 +76,7 @@ class Liveness:
 
     def touch(self) -> None:
         """Make this process's file look new, so that no cleaning of temporary files takes it."""
-        if self._file is not None and self._pid == own_pid():
+        if self._file is not None and self._pid == os.getpid():
             with contextlib.suppress(OSError):
                 os.utime(os.path.join(self.folder, self.slot))
 
@@ -95,7 +95,7 @@ class Liveness:
 
     def leave(self) -> None:
         """Give this process's slot back."""
-        if self._file is None or self._pid != own_pid():
+        if self._file is None or self._pid != os.getpid():
             return
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(self.folder, self.slot))
@@ -110,14 +110,14 @@ class Liveness:
 
     def _take(self) -> None:
         self.forget()
-        slot = f"{PREFIX}{own_pid()}.{make_id()[:8]}"
+        slot = f"{PREFIX}{os.getpid()}.{make_id()[:8]}"
         # Made under another name and renamed once it is locked: nobody sees it unlocked.
         hidden = os.path.join(self.folder, f".{slot}")
         file = open(hidden, "wb")  # noqa: SIM115 - held for as long as the process works
         if fcntl is not None:
             fcntl.flock(file, fcntl.LOCK_EX)
         os.rename(hidden, os.path.join(self.folder, slot))
-        self._file, self._pid, self.slot = file, own_pid(), slot
+        self._file, self._pid, self.slot = file, os.getpid(), slot
         _held.add(self)
 
 

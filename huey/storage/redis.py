@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import itertools
+import os
 import re
 import threading
 import time
@@ -36,7 +37,7 @@ from huey.storage.lines import from_rows, in_rows
 from huey.storage.members import Members
 from huey.storage.server import LOST, Listener, Server, is_outage, pack, to_bytes, to_text
 from huey.storage.wake import Bell
-from huey.utils import make_id, own_pid, to_timestamp
+from huey.utils import make_id, to_timestamp
 
 EVENTS_KEPT = 10_000
 ENDINGS_KEPT = 100_000
@@ -493,7 +494,7 @@ class RedisStorage(BatchStorage):
 
     def _begin_anew(self) -> None:
         """Start as a process that has done nothing yet: at first, after a fork or a close."""
-        self._pid = own_pid()
+        self._pid = os.getpid()
         self._me = make_id()
         self._checked = False
         self._wakes = self._reader_wakes = 0
@@ -506,7 +507,7 @@ class RedisStorage(BatchStorage):
         self._in_doubt: set[bytes] = set()  # workers who may have claimed what we did not hear of
 
     def _see_to_forks(self) -> None:
-        if self._pid != own_pid():
+        if self._pid != os.getpid():
             self._server.forget_lines()
             self._begin_anew()
 

@@ -41,7 +41,7 @@ from huey.storage.doorbell import Doorbell, Listeners
 from huey.storage.lines import from_rows, in_rows
 from huey.storage.liveness import Liveness
 from huey.storage.wake import BellWaiter, Lookout
-from huey.utils import is_filename, own_pid, to_timestamp
+from huey.utils import is_filename, to_timestamp
 
 EVENTS_KEPT = 10_000  # of all who share a file,
 ENDINGS_KEPT = 100_000  # likewise
@@ -136,7 +136,7 @@ class SqliteStorage(BatchStorage):
         return f"<SqliteStorage: {self.filename}>"
 
     def close(self) -> None:
-        if self._pid != own_pid():
+        if self._pid != os.getpid():
             self._after_fork()
         self._close_bells()
         self._liveness.leave()
@@ -475,8 +475,8 @@ class SqliteStorage(BatchStorage):
         """Start without a connection, in a new process that is: at first, or after a fork."""
         self._inherited, self._connection = self._connection, None  # a child must not close it
         self._lock = threading.RLock()
-        self._pid = own_pid()
-        self._appended = 0
+        self._pid = os.getpid()
+        self._appended = _chance.randrange(_TRIM_EVERY)  # as some processes write less than that
         self._live_folder_made = False
         self._lookout = Lookout()
         self._liveness: Liveness = Liveness(self.live_folder)
@@ -495,7 +495,7 @@ class SqliteStorage(BatchStorage):
 
     def _execute(self, sql: str, parameters: Any = ()) -> list[Any]:
         """Execute one statement, a step of its own, and return its rows."""
-        if self._pid != own_pid():
+        if self._pid != os.getpid():
             self._after_fork()
         with self._lock:
             db = self._connection or self._connect()
@@ -511,7 +511,7 @@ class SqliteStorage(BatchStorage):
         This takes a function, and not the body of a ``with``, as a task may be interrupted
         wherever it uses the queue: whatever happens, lock and transaction are left.
         """
-        if self._pid != own_pid():
+        if self._pid != os.getpid():
             self._after_fork()
         with self._lock:
             db = self._connection or self._connect()
@@ -601,7 +601,7 @@ class SqliteStorage(BatchStorage):
             self._live_folder_made = True
 
     def _owner(self, slot: str) -> str:
-        if self._pid != own_pid():
+        if self._pid != os.getpid():
             self._after_fork()
         return f"{self._liveness.slot or self._enrol()}/{slot}"
 

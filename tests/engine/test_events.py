@@ -88,6 +88,33 @@ def test_a_reader_needs_none_of_the_tasks_code(tmp_path, work_off):
     assert run(code, tmp_path / "huey.db").split() == ["enqueued", "executing", "complete"]
 
 
+def test_what_comes_late_does_not_begin_a_story_again(huey, work, story):
+    report = []
+
+    @huey.task()
+    def leave():
+        report.append(current_run().report)
+
+    result = leave()
+    work()
+    report[0](1, 2, "late")  # as a thread does that the task has left behind
+    huey.events.flush()
+
+    assert story(result) == ["enqueued", "executing", "complete", "progress"]
+
+
+def test_the_beginning_is_told_as_it_was(huey, work, events):
+    @huey.task(retries=5, context=True)
+    def give_up(task=None):
+        task.retries = 0
+
+    give_up()
+    work()
+
+    (executing,) = events("executing")
+    assert (executing["attempt"], executing["retries"]) == (1, 5)
+
+
 class Odd(int):
     __hash__ = None
 

@@ -491,6 +491,28 @@ def test_parent_and_child_go_on_after_a_fork(redis_server, kind):
     assert said == """b"child's" [b'by child', b'by parent'] 0"""
 
 
+QUIET_FORKS = """
+import ctypes
+storage.put_data("x", b"0")
+fork = ctypes.PyDLL(None).fork  # as servers written in C do it: Python's own hooks do not run
+children = []
+for number in range(3):
+    child = fork()
+    if child == 0:
+        for n in range(200):
+            key, value = f"{number} {n}", b"%d %d" % (number, n)
+            storage.put_data(key, value)
+            assert storage.pop_data(key) == value, key
+        os._exit(0)
+    children.append(child)
+print([os.waitpid(child, 0)[1] for child in children])
+"""
+
+
+def test_children_forked_by_c_have_connections_of_their_own(redis_server):
+    assert run(OPEN + QUIET_FORKS, redis_server.url, KINDS[0].__name__) == "[0, 0, 0]"
+
+
 def test_a_forked_child_does_not_keep_its_dead_parent_alive(storage):
     storage.enqueue(b"m")
     code = f"""{OPEN}
