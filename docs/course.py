@@ -92,7 +92,7 @@ class Taught(SphinxDirective):
 
 
 def lead_from_here(app: Sphinx, page: str, source: list[str]) -> None:
-    """Have the pages that a lesson names be links: JupyterLab, where it is run, cannot reach them."""
+    """Have the pages that a lesson names be links here; JupyterLab could not follow them."""
     if page.startswith("tutorials/"):
         places = {_title(path): path.relative_to(DOCS) for path in DOCS.glob("*/*.rst")}
         source[0] = MANUAL.sub(
