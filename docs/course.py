@@ -15,8 +15,10 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+DOCS = Path(__file__).parent
+NOTEBOOKS = DOCS.parent / "notebooks"
 COVERAGE = NOTEBOOKS / "coverage.json"
+MANUAL = re.compile(r"the manual's page \*([^*]+)\*( \(`make docs` builds the manual\))?")
 PLACE = re.compile(r"(?:gh|gl)/[\w.-]+/[\w.-]+/[\w./-]+")
 
 
@@ -90,9 +92,17 @@ class Taught(SphinxDirective):
 
 
 def lead_from_here(app: Sphinx, page: str, source: list[str]) -> None:
-    """Have a lesson's links into the manual lead there from within the manual, too."""
+    """Have the pages that a lesson names be links here; JupyterLab could not follow them."""
     if page.startswith("tutorials/"):
-        source[0] = source[0].replace("](../docs/", "](../")
+        places = {_title(path): path.relative_to(DOCS) for path in DOCS.glob("*/*.rst")}
+        source[0] = MANUAL.sub(
+            lambda found: f"the manual's page [{found[1]}](../{places[found[1]].as_posix()})",
+            source[0],
+        )
+
+
+def _title(page: Path) -> str:
+    return page.read_text(encoding="utf-8").partition("\n")[0]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

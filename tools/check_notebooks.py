@@ -2,7 +2,8 @@
 
     python tools/check_notebooks.py [FILE...]
 
-Links and anchors lead somewhere and their texts say where; pictures have alternative texts; there
+Links and anchors lead somewhere and their texts say where, none out of the folder that JupyterLab
+serves; the manual has the pages that are named; pictures have alternative texts; there
 is one main heading and no level is skipped; the length is right; nothing of a run is stored; the
 setup is the same everywhere; and each name of huey's API occurs in code of the notebook that
 `notebooks/coverage.json` gives it to. A notebook that is not written yet is named, and no failure.
@@ -15,6 +16,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from run_notebooks import code_of, exercises
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = ROOT / "notebooks"
+MANUAL = ROOT / "docs"
 COVERAGE = NOTEBOOKS / "coverage.json"
 SETUP = "%load_ext huey_jupyter\nfrom huey_jupyter.teaching import check, hint, work"
 WORDS = range(700, 1401)
@@ -36,6 +39,7 @@ HEADING = re.compile(r"^(#+)\s+(.*)$", re.MULTILINE)
 PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)")
 IMG = re.compile(r"<img\b(?![^>]*\balt=\"[^\"]+\")")
 LINK = re.compile(r"(?<!!)\[((?:!\[[^\]]*\]\([^)]*\)|[^\]])*)\]\(([^)\s]+)\)")
+PAGE = re.compile(r"the manual's page \*([^*]+)\*")  # docs/course.py makes a link of it
 
 # How names are written that no rule finds.
 WRITTEN = {
@@ -159,6 +163,18 @@ def _links(book: Any, path: Path) -> Iterator[str]:
                 yield f"cell {number}: the link text {said!r} does not say where it leads"
             if not _leads_somewhere(url, path, book):
                 yield f"cell {number}: {url} leads nowhere"
+            if url.startswith(".."):
+                yield f"cell {number}: {url} leads out of the folder that JupyterLab serves"
+        for title in PAGE.findall(plain):
+            if title not in _manual():
+                yield f"cell {number}: the manual has no page {title!r}"
+
+
+@cache
+def _manual() -> set[str]:
+    """Return the titles of the manual's pages."""
+    pages = MANUAL.glob("*/*.rst")
+    return {page.read_text(encoding="utf-8").partition("\n")[0] for page in pages}
 
 
 def _leads_somewhere(url: str, path: Path, book: Any) -> bool:

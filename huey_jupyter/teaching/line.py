@@ -73,8 +73,16 @@ class Line:
     # -- for the reader -------------------------------------------------------------------------
 
     def start(self) -> Line:
-        """Let tasks arrive from now on, and show the chart."""
+        """Let tasks arrive from now on, and show the chart.
+
+        A line that is still open in this queue is closed first, and its last task awaited: what is
+        counted at the queue would be of both.
+        """
+        global _latest
         self.change("workers", self.workers)
+        if _latest is not None and _latest is not self:
+            _latest._make_room(self)
+        _latest = self
         self.is_started = True
         view = self._view()
         self.session.displays.show_view(view, key=view.key, listener=view.hear)
@@ -157,6 +165,18 @@ class Line:
         """Take in one event of a task of ours."""
         self.flow.fold(event)
 
+    def _make_room(self, other: Line) -> None:
+        """Close before another line begins, if both are in one queue."""
+        if self.is_over or self.session is not other.session:
+            return
+        self.stop()
+        storage = self.session.huey.storage
+        heads = storage.queue_size() + storage.inflight()
+        print(f"The line before this one is closed first; {heads} are still in it.")
+        # Whoever empties the queue has tasks vanish: that line is never over, and in nobody's way.
+        while not self.is_over and storage.queue_size() + storage.inflight():
+            sleep(TICK, "wait until its chart says that it is over, and run this cell again")
+
     # -- beside the cells -----------------------------------------------------------------------
 
     async def _arrive(self) -> None:
@@ -197,6 +217,9 @@ class Line:
 
     def __repr__(self) -> str:
         return f"<Line: {self.rate:g} a second, {1000 * self.service:g} ms each>"
+
+
+_latest: Line | None = None  # that was started
 
 
 def _mean(rate: float) -> float:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 CONSUMER: Final = ("-m", "huey.bin.huey_consumer")
 READY_PATIENCE: Final = 20.0  # seconds that a consumer has to start
 TICK: Final = 0.05
+LATE: Final = 2.0  # seconds that the line of a log may come after its task has ended
+GIVEN_BACK: Final = "goes back to the queue"  # what a task was that is not done
 LOG: Final = "consumer.log"
 TOLD: Final = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT")  # and all that begins with HUEY_
 
@@ -60,6 +62,8 @@ class Machine:
         self.folder = Path(self._home.name)
         shutil.copy(module, self.folder)
         self._log = self.folder / LOG
+        self.earlier: list[dict[str, Any]] = []  # what was logged before it was started again
+        self._kept: list[dict[str, Any]] = []  # of the log, once the folder is gone
         logging = ["--logfile", str(self._log), "--log-format", "json"]
         self._program = Tethered(
             [sys.executable, *CONSUMER, target, *shlex.split(options), *logging],
@@ -83,15 +87,17 @@ class Machine:
             pass  # in pieces, so that an interrupt of the kernel gets in
 
     def end(self) -> None:
-        """Stop at once, and remove the folder."""
+        """Stop at once, and remove the folder; what was logged can still be read."""
         self._program.stop()
+        self._kept = self.read_log()
         self._home.cleanup()
 
     def read_log(self) -> list[dict[str, Any]]:
         """Return what the consumer has logged: a dict for each line that is complete."""
-        if not self._log.exists():
-            return []
-        lines = self._log.read_text(encoding="utf-8").splitlines(keepends=True)
+        try:
+            lines = self._log.read_text(encoding="utf-8").splitlines(keepends=True)
+        except FileNotFoundError:
+            return self._kept
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
     @property
@@ -115,7 +121,7 @@ class Machine:
 
 
 class Machines:
-    """Machines that serve one module's queue.
+    """Machines that serve one module's queue; new ones replace those that this kernel had for it.
 
     :param target: what their consumers serve, such as ``shop.huey``.
     """
@@ -123,22 +129,34 @@ class Machines:
     def __init__(self, target: str) -> None:
         self.target = target
         self.all: dict[str, Machine] = {}
-        self._batches: list[set[str]] = []
+        if (before := _serving.get(target)) is not None:
+            before.end()
+        _serving[target] = self
 
     def start(self, name: str, options: str = "") -> Machine:
         """Have a machine of this name join; one that is there is stopped first.
 
         :param options: for ``huey_consumer``, as one writes them on its command line.
         """
-        if name in self.all:
-            self.all.pop(name).end()
-        self.all[name] = Machine(name, self.target, options)
-        return self.all[name]
+        if (before := self.all.get(name)) is not None:
+            before.end()
+        machine = Machine(name, self.target, options)
+        if before is not None:
+            machine.earlier = before.earlier + before.read_log()
+        self.all[name] = machine
+        return machine
 
     def stop(self) -> None:
         """Stop all machines; what they run is done first."""
         for machine in self.all.values():
             machine.stop()
+
+    def end(self) -> None:
+        """Stop all machines at once, and say which were at work."""
+        if names := [name for name, one in self.all.items() if one.running]:
+            print(f"Sent home first, from {self.target}: {', '.join(names)}.")
+        for machine in self.all.values():
+            machine.end()
 
     def follow(self, batch: ResultGroup[Any]) -> None:
         """Show who runs the tasks of a batch."""
@@ -150,19 +168,41 @@ class Machines:
     def wait(self, batch: ResultGroup[Any], count: int | None = None) -> None:
         """Wait until machines have done so many tasks of a batch, by default all.
 
+        If nothing is left in the queue that they could do, say how many are missing and return.
+
         :raises ConfigurationError: if no machine is there to do them.
         """
         ids = {one.id for one in batch}
-        count = len(ids) if count is None else count
-        while sum(one.task in ids for runs in self.done().values() for one in runs) < count:
+        count = len(ids) if count is None else min(count, len(ids))
+        left_since: float | None = None
+        while (found := self._count(ids)) < count:
             if not any(machine.running for machine in self.all.values()):
                 raise ConfigurationError("no machine is running: start one")
+            left_since = None if _waits(batch) else left_since or time.monotonic()
+            if left_since is not None and time.monotonic() - left_since > LATE:
+                print(
+                    f"These machines have run {found} of the {len(ids)} tasks, and no other is left"
+                    " in the queue: somebody else has run the rest, or it was taken away."
+                )
+                break
             sleep(TICK, "look at the chart, which goes on by itself")
         huey_jupyter.current().displays.settle()
 
     def done(self) -> dict[str, list[Done]]:
-        """Return what each machine has run, as its log says."""
-        return {name: list(runs(one.read_log())) for name, one in self.all.items()}
+        """Return what each machine has run, as its logs say."""
+        return {name: list(runs(self.read_log(name))) for name in [*self.all]}
+
+    def read_log(self, name: str) -> list[dict[str, Any]]:
+        """Return what the consumers on a machine have logged, those before a restart included."""
+        machine = self.all[name]
+        return machine.earlier + machine.read_log()
+
+    def _count(self, ids: set[str]) -> int:
+        """Return how many of these tasks are done; one may have been run again."""
+        return len(ids & {one.task for each in self.done().values() for one in each})
+
+
+_serving: dict[str, Machines] = {}  # by target: those whose consumers are this kernel's
 
 
 def joined(log: list[dict[str, Any]]) -> float | None:
@@ -172,9 +212,14 @@ def joined(log: list[dict[str, Any]]) -> float | None:
 
 
 def left(log: list[dict[str, Any]]) -> float | None:
-    """Return when a consumer stopped; None if it has not."""
-    stops = (one["at"] for one in log if one["message"] == "stopped")
-    return next(stops, None)
+    """Return when a consumer stopped; None if it has not, or was started again."""
+    at = None
+    for one in log:
+        if one["message"] == "stopped":
+            at = one["at"]
+        elif one["message"].startswith("started with"):
+            at = None
+    return at
 
 
 def runs(log: list[dict[str, Any]]) -> list[Done]:
@@ -190,9 +235,17 @@ def runs(log: list[dict[str, Any]]) -> list[Done]:
             continue
         if one["message"].startswith("executing"):
             begun[task] = one["at"]
+        elif one["message"].endswith(GIVEN_BACK):
+            begun.pop(task, None)
         elif task in begun:
             ended.append(Done(task, begun.pop(task), one["at"]))
     return ended
+
+
+def _waits(batch: ResultGroup[Any]) -> bool:
+    """Say whether anything is left to do in the queue of a batch."""
+    storage = batch[0].huey.storage
+    return bool(storage.queue_size() + storage.schedule_size() + storage.inflight())
 
 
 def _environment() -> dict[str, str]:

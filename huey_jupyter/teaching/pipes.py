@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import huey_jupyter
 from huey.alone import sleep
-from huey.exceptions import ConfigurationError, TaskException
+from huey.exceptions import TaskException
 from huey.results import ChordResult, Result, ResultGroup
 from huey.utils import make_id, short_call
 from huey_jupyter.cards import State
@@ -44,12 +44,11 @@ class Pipes:
     # -- for the reader -------------------------------------------------------------------------
 
     def start(self) -> Pipes:
-        """Hand it over with `Huey.enqueue`, and show it.
-
-        :raises ConfigurationError: if that has been done; a task is handed over once.
-        """
+        """Hand it over with `Huey.enqueue`, and show it; if that has been done, say so instead."""
         if self.started:
-            raise ConfigurationError("these tasks are handed over: make new ones with s(…)")
+            print("These tasks are handed over already: make new ones with s(…) to see it again.")
+            self._show()
+            return self
         self._cursor = self.session.huey.storage.last_event()
         self.result = self.session.huey.enqueue(self.whole)
         self._results |= {one.id: one for one in _singles(self.result)}

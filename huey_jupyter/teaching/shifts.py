@@ -145,7 +145,7 @@ class ShiftView:
         return self._last
 
     def _shift(self, name: str) -> Shift | None:
-        log = self.machines.all[name].read_log()
+        log = self.machines.read_log(name)
         since = joined(log)
         done = [one for one in runs(log) if one.task in self.ids]
         return None if since is None else Shift(name, since, left(log), done)

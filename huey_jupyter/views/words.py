@@ -161,7 +161,7 @@ def _bereaved(card: Card) -> str:
     """Return that it runs once more, or did, as its worker had died."""
     runs = "runs" if card.state in (State.running, State.stopping) else "ran"
     if card.deaths == 1 and card.died:
-        return f"its worker, {card.died}, was lost: it {runs} again"
+        return f"an earlier worker, {card.died}, was lost: it {runs} again"
     return f"its worker was lost {_times(card.deaths)}: it {runs} again"
 
 

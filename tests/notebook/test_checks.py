@@ -89,6 +89,32 @@ def test_a_line_that_goes_on_is_waited_for_and_one_that_never_began_is_not(loade
         line().wait()
 
 
+@pytest.mark.parametrize(
+    ("depth", "says"), [(lambda huey: len(huey), "PASS"), (None, "asks nobody how many wait")]
+)
+def test_a_depth_that_is_known_beforehand_is_no_alarm(loaded: Any, depth: Any, says: str) -> None:
+    huey = loaded.huey
+    serve = huey.task(name="serve")(work)
+    huey.put("deepest", 0)
+
+    def constant(signal: str, task: Any) -> None:
+        if huey.get("deepest", peek=True) < 11:
+            huey.put("deepest", 11)
+
+    def counting(signal: str, task: Any) -> None:
+        huey.put("deepest", max(depth(huey), huey.get("deepest", peek=True)))
+
+    hook = counting if depth else constant
+    loaded.pause()
+    huey.signal("enqueued")(hook)
+    coach = [serve(0.0) for _ in range(12)]
+    huey.disconnect_signal(hook)
+    loaded.resume()
+    coach[-1].get(blocking=True)
+
+    assert says in said("02.4", hook, coach)
+
+
 # --- 03 ---
 
 

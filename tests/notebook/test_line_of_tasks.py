@@ -104,6 +104,26 @@ def test_a_line_is_over_when_the_last_task_has_left(loaded: Any, serve: Any) -> 
     eventually(lambda: not (line._arriving.running or line._counting.running))
 
 
+def test_a_line_that_is_still_open_is_closed_before_the_next_one_begins(
+    loaded: Any, serve: Any
+) -> None:
+    first = Line(serve, 50, 0.05, seconds=60, workers=1)
+    second = Line(serve, 50, 0.005, seconds=60, workers=1)
+    with capture_output() as captured:
+        first.start()
+        while first.flow.moments([time.time()])[0].waiting < 5:
+            first.catch_up()
+            time.sleep(0.01)
+        second.start()
+        second.stop()
+        second.wait()
+        first.wait()
+
+    assert "The line before this one is closed first" in captured.stdout
+    assert first.flow.last <= second.flow.begin
+    assert not len(loaded.huey)
+
+
 def test_a_line_can_be_changed_within_limits(loaded: Any, serve: Any) -> None:
     line = Line(serve, 10, 0.05)
     for what, value in (("rate", 1000), ("service", 80), ("workers", 3)):

@@ -162,8 +162,13 @@ def test_a_value_is_shown_also_if_it_was_taken_at_once(loaded: Any, tasks: dict[
 def test_what_is_handed_over_is_handed_over_once(loaded: Any, tasks: dict[str, Any]) -> None:
     pipes = run(tasks["fetch"].s("Oslo"))
 
-    with pytest.raises(ConfigurationError, match="make new ones"):
+    first = pipes.result
+    with capture_output() as shown:
         pipes.start()
+
+    assert pipes.result is first
+    assert shown.stdout.startswith("These tasks are handed over already: make new ones")
+    assert "1 of 1 step" in shown.stdout
 
 
 def test_the_cell_that_starts_it_shows_it_once(loaded: Any, tasks: dict[str, Any]) -> None:

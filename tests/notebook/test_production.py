@@ -88,6 +88,17 @@ def test_a_log_tells_who_came_ran_what_and_left() -> None:
     ]
     assert (joined(log), left(log), list(runs(log))) == (1.0, 4.0, [Done("a", 2.0, 3.0)])
     assert (joined([]), left([])) == (None, None)
+    again = {"at": 5.0, "logger": "huey.consumer", "message": "started with 2 thread workers"}
+    assert (joined([*log, again]), left([*log, again])) == (1.0, None)
+
+
+def test_a_task_that_goes_back_to_the_queue_is_not_done() -> None:
+    said = ("executing <a>", "<a> was interrupted and goes back to the queue", "executing <a>")
+    log = [
+        {"at": at, "logger": "huey.executor", "message": message, "task": "a"}
+        for at, message in enumerate([*said, "<a> done in 1 s"])
+    ]
+    assert list(runs(log)) == [Done("a", 2, 3)]
 
 
 # --- machines ---
@@ -154,6 +165,43 @@ def test_a_machine_that_is_stopped_is_gone(shop: Any, machines: Machines) -> Non
     assert shop.huey.workers() == []
     with pytest.raises(ConfigurationError, match="no machine is running"):
         machines.wait(shop.where.map([1]))
+
+
+@pytest.mark.usefixtures("loaded")
+def test_what_a_machine_ran_before_it_was_started_again_counts(
+    shop: Any, machines: Machines
+) -> None:
+    batch = shop.where.map(range(4))
+    view = ShiftView(machines, [one.id for one in batch])
+    machines.start("leeds")
+    machines.wait(batch)
+
+    machines.start("leeds")
+    machines.wait(batch)
+
+    assert len(machines.done()["leeds"]) == 4
+    assert "4 of 4 tasks done" in view.text()
+
+
+@pytest.mark.usefixtures("loaded")
+def test_what_others_have_run_is_not_waited_for(
+    shop: Any, machines: Machines, capsys: pytest.CaptureFixture[str]
+) -> None:
+    batch = shop.where.map(range(4))
+    first = machines.start("leeds")
+    machines.wait(batch)
+
+    others = Machines("shop.huey")
+    assert not first.running
+    assert capsys.readouterr().out == "Sent home first, from shop.huey: leeds.\n"
+    assert len(machines.done()["leeds"]) == 4
+
+    second = others.start("leeds")
+    try:
+        others.wait(batch)
+    finally:
+        second.end()
+    assert "have run 0 of the 4 tasks" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("shop")

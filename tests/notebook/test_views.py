@@ -431,7 +431,10 @@ def test_a_card_says_first_what_stands_in_its_way():
 def test_a_card_says_that_its_worker_was_lost_and_that_it_runs_again(state, runs):
     again = card(state, deaths=1, died="process 1 (pid 42)", started=NOON)
 
-    assert f"its worker, process 1 (pid 42), was lost: it {runs} again" in Page(html(again)).text
+    assert (
+        f"an earlier worker, process 1 (pid 42), was lost: it {runs} again"
+        in Page(html(again)).text
+    )
     again.deaths = 2
     assert f"its worker was lost twice: it {runs} again" in card_text(again, NOON)
 

@@ -35,6 +35,8 @@ def test_a_notebook_in_order_gives_no_complaint(write: Write) -> None:
     [
         ("[a lesson](nowhere.ipynb)", "leads nowhere"),
         ("[its end](#The-end)", "leads nowhere"),
+        ("[the folder above](..)", "leads out of the folder"),
+        ("It is on the manual's page *No such page*.", "no page 'No such page'"),
         ("[here](99_made.ipynb)", "does not say where"),
         ("![](99_made.ipynb)", "without an alternative text"),
         ('<img src="a.png">', "without an alternative text"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import CodeType
 from typing import Any
 
 from huey.alone import sleep
@@ -122,6 +123,11 @@ def the_depth_is_kept(facts: Facts, note_depth: Any, coach: Any) -> str:
     )
     expect(deepest > 0.6 * most, f"{deepest} is stored, and {most} were waiting at the peak.")
     expect(deepest < 1.5 * most + 3, f"{deepest} is stored, and never more than {most} waited.")
+    expect(
+        _names(getattr(note_depth, "__code__", None)) - {"huey", "put", "get"},
+        f"{deepest} is stored, but `note_depth` asks nobody how many wait. On another night it "
+        "would be wrong.",
+    )
     return f"Stored: {deepest}. At the peak {most} were waiting."
 
 
@@ -133,6 +139,14 @@ def _most_waiting(facts: Facts, wanted: set[str]) -> int:
             flow.fold(event)
     just_after = [one.arrived + 1e-6 for one in flow.visits.values()]
     return max((one.waiting for one in flow.moments(just_after)), default=0)
+
+
+def _names(code: CodeType | None) -> set[str]:
+    """Return all names that code uses from outside, functions within it included."""
+    if code is None:
+        return {"unknown"}
+    within = (_names(one) for one in code.co_consts if isinstance(one, CodeType))
+    return {*code.co_names, *code.co_freevars}.union(*within)
 
 
 def _near(one: float, other: float, share: float) -> bool:
