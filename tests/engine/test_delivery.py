@@ -23,7 +23,7 @@ def died_with(huey, times):
 class Alone:
     """Runs one claim by hand."""
 
-    name, stopping, run, most_deliveries = "by hand", False, None, 3
+    name, pid, stopping, run, most_deliveries = "by hand", 0, False, None, 3
 
     def __init__(self, huey):
         self.huey = huey
