@@ -35,9 +35,9 @@ REST = "everything around it"
 CALLER = {
     "s": "make the task",
     "serialize_task": "its message, as bytes",
-    "event": "events",
-    "describe": "events",
+    "enqueued": "events",
     "enqueue": "write it",
+    "enqueue_and_tell": "write it",
     "write": "write it",
     "__init__": "the result to hold",
 }
@@ -47,6 +47,7 @@ WORKER = {
     "_try": "call the function",
     "begin": "events",
     "collect": "events",
+    "complete": "events",
     "_follow_up": "the value, and what follows",
     "finish_and_claim": "acknowledge, keep the value, claim the next",
     "claim": "acknowledge, keep the value, claim the next",
