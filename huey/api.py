@@ -29,7 +29,7 @@ from huey.limits import RateLimit
 from huey.locks import Locks, TaskLock
 from huey.registry import Registry
 from huey.results import ChordResult, Error, Result, ResultGroup
-from huey.revocations import Revocations, revocation_key
+from huey.revocations import Revocations, revocation_key, revocation_keys
 from huey.serializer import ReferenceSerializer, Serializer
 from huey.signals import SIGNAL_ENQUEUED, Receiver, Signals
 from huey.storage import (
@@ -734,7 +734,7 @@ class Huey:
 
         :param now: naive time (UTC or local, as the Huey says), by default the present.
         """
-        return self.revocations.heed([revocation_key(task), revocation_key(type(task))], now)
+        return self.revocations.heed(revocation_keys(task), now)
 
     def _revoke(self, subject: Any, until: datetime.datetime | None, once: bool) -> None:
         when = None if until is None else normalize_time(eta=until, utc=self.utc)

@@ -11,7 +11,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -43,6 +43,7 @@ MOVE_AT_ONCE = 1000  # due messages moved to the queue in one step
 FINISH_PATIENCE = 60.0  # seconds that a result is kept while the storage cannot be written
 PAUSE = 0.05  # seconds between two looks whether a pause is over
 CANCEL_PATIENCE = 0.5  # seconds a cancelled task has to notice, before it is interrupted
+JUST_NOW = 0.01  # seconds for which a worker takes for true what a claim has told it
 STOP_PATIENCE = 5.0  # seconds an interrupted task has to end, before its worker is left behind
 
 _consumer_numbers = itertools.count(1)
@@ -83,6 +84,10 @@ class Worker:
         self._lock = threading.Lock()
         self._claim: Claim | None = None
         self._following: Claim | None = None  # came with the acknowledgement of the one before
+        self._told = (
+            object(),
+            0.0,
+        )  # the latest word of a revocation before that claim; when it came
         self.later: Coroutine[Any, Any, Any] | None = None  # the rest of a step that is awaited
 
     def step(self, timeout: float = CLAIM_TIMEOUT) -> bool:
@@ -127,7 +132,9 @@ class Worker:
         with self._lock:
             self._claim, self._following = self._following, None
         if self._claim is None:
+            latest = self.huey.revocations.latest
             self._claim = self.huey.storage.claim(self.slot, timeout, self.ended)
+            self._told = latest, time.monotonic()
         return self._claim
 
     def _may_run(self) -> bool:
@@ -161,6 +168,7 @@ class Worker:
 
     def cancel(self, task_id: str) -> bool:
         """Ask a task to end, and interrupt it if it does not; False if it is not running here."""
+        self.huey.revocations.note()  # before the look: it may be about to begin
         run = self.run
         if run is None or run.task.id != task_id:
             return False
@@ -195,13 +203,22 @@ class Worker:
         if self._caller.throw(run, TaskTimeout):
             keeper.call_after(AGAIN, partial(self._time_is_over, run, keeper))
 
+    def knows_absent(self, keys: Sequence[str]) -> bool:
+        """Say that the message in hand was claimed just now, when these keys had no values."""
+        claim, (latest, at) = self._claim, self._told
+        if claim is None or not claim.absent or time.monotonic() > at + JUST_NOW:
+            return False
+        return latest is self.huey.revocations.latest and all(key in claim.absent for key in keys)
+
     def finish(self, batch: Batch) -> None:
         """Acknowledge the message in hand and write what follows, in one step."""
         claim = self._let_go()
         if claim is None:
             return
+        latest = self.huey.revocations.latest
         try:
             ours, self._following = self._finish(claim, batch)
+            self._told = latest, time.monotonic()
         except BaseException:
             self._claim = claim  # in hand again, to be given back
             raise

@@ -6,7 +6,7 @@ import datetime
 import logging
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -25,7 +25,7 @@ from huey.exceptions import (
 from huey.lifecycle import Admission, Ending, Outcome, admit, because, judge
 from huey.locks import free_all
 from huey.results import BEHIND_A_FAILURE, SKIPPED, Error
-from huey.revocations import revocation_key
+from huey.revocations import revocation_key, revocation_keys
 from huey.storage.base import Aside, Batch, Claim, Join, Seen
 from huey.tasks import Run, Task, running
 from huey.utils import from_timestamp, is_ctrl_c, normalize_time, printable
@@ -60,6 +60,10 @@ class Host(Protocol):
         """Call ``func``, which others may interrupt meanwhile, and say what came of it."""
         ...
 
+    def knows_absent(self, keys: Sequence[str]) -> bool:
+        """Say that the message in hand was claimed just now, when these keys had no values."""
+        ...
+
     def finish(self, batch: Batch) -> None:
         """Acknowledge the message in hand and write what follows, in one step."""
         ...
@@ -87,6 +91,9 @@ class Inline:
             return Tried(value=run_to_end(value) if is_coroutine(value) else value)
         except (Exception, SystemExit, GeneratorExit) as error:
             return Tried(error=error)
+
+    def knows_absent(self, keys: Sequence[str]) -> bool:
+        return False
 
     def finish(self, batch: Batch) -> None:
         self.huey.storage.write(batch)
@@ -164,7 +171,7 @@ class Executor:
         """
         host = host or Inline(self.huey)
         host.run = Run(task, host.name, self.huey.events.stir, host.pid)  # now it can be cancelled
-        admission = self._admit(task, now)
+        admission = self._admit(task, now, host)
         if admission is Admission.RUN:
             return self.huey._execute(task, host)
         if admission is Admission.SCHEDULE and task.eta is not None:
@@ -173,15 +180,20 @@ class Executor:
             self._end(task, admission.value, host)
         return None
 
-    def _admit(self, task: Task[Any], now: datetime.datetime | None) -> Admission:
+    def _admit(self, task: Task[Any], now: datetime.datetime | None, host: Host) -> Admission:
         if task.eta is None and task.expires_resolved is None:  # most tasks care for no time
-            revoked = self.huey.heed_revocation(task, now)
+            revoked = self._is_revoked(task, now, host)
             return Admission.REVOKED if revoked else Admission.RUN
         now = now or self._now()
         # Compared in UTC: local time comes twice when clocks go back.
         eta, expires, present = map(self._in_utc, (task.eta, task.expires_resolved, now))
-        revoked = (not eta or eta <= present) and self.huey.heed_revocation(task, now)
+        revoked = (not eta or eta <= present) and self._is_revoked(task, now, host)
         return admit(eta, expires, present, revoked)
+
+    def _is_revoked(self, task: Task[Any], now: datetime.datetime | None, host: Host) -> bool:
+        """Say whether not to run a task; look into the storage unless its claim has told."""
+        told = host.knows_absent(revocation_keys(task))
+        return not told and self.huey.heed_revocation(task, now)
 
     def _now(self) -> datetime.datetime:
         return from_timestamp(time.time(), utc=self.huey.utc)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from huey.constants import EmptyData
 from huey.results import Result
+from huey.storage.base import FLAGS
 from huey.tasks import Task, TaskWrapper
 from huey.utils import from_timestamp, printable
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from huey.api import Huey
 
 logger = logging.getLogger("huey.revocations")
+
+_TASK, _FUNCTION = FLAGS
 
 
 def revocation_key(subject: Any) -> str:
@@ -27,19 +30,34 @@ def revocation_key(subject: Any) -> str:
     if isinstance(subject, TaskWrapper):
         subject = subject.task_class
     if isinstance(subject, type) and issubclass(subject, Task):
-        return f"rt:{subject.name}"
-    return f"r:{subject.id if isinstance(subject, (Task, Result)) else subject}"
+        return f"{_FUNCTION}{subject.name}"
+    return f"{_TASK}{subject.id if isinstance(subject, (Task, Result)) else subject}"
+
+
+def revocation_keys(task: Task[Any]) -> tuple[str, str]:
+    """Return the keys of what may keep a task from running: of its own, and of its function's."""
+    return f"{_TASK}{task.id}", f"{_FUNCTION}{type(task).name}"
 
 
 class Revocations:
-    """The revocations of one Huey, kept as values in its storage."""
+    """The revocations of one Huey, kept as values in its storage.
+
+    ``latest`` is another object after each revocation in this process, and after each wish that a
+    task stop. A worker that finds it changed looks into the storage once more.
+    """
 
     def __init__(self, huey: Huey) -> None:
         self.huey = huey
+        self.latest = object()
+
+    def note(self) -> None:
+        """Take note that a task may be one not to run."""
+        self.latest = object()
 
     def revoke(self, key: str, until: datetime.datetime | None, once: bool) -> None:
         """Remember that what ``key`` stands for must not run."""
         self.huey.storage.put_data(key, self.huey.serializer.serialize((until, once)))
+        self.note()
 
     def restore(self, key: str) -> bool:
         """Forget a revocation; False if there was none."""

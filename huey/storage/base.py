@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, NamedTuple, Protocol, Self
 
@@ -20,6 +20,8 @@ LOCK: Final = "lock:"  # before the keys under which a storage that has only val
 LIMIT: Final = "limit:"  # turns,
 CHORD: Final = "chord:"  # chords' parts
 CHORD_DONE: Final = "chorded:"  # and which chords are complete
+
+FLAGS: Final = ("r:", "rt:")  # before the keys of values that workers look for with each message
 
 _REMEMBERED: Final = 100  # numbers of a counter, by a storage that has only values
 
@@ -55,12 +57,14 @@ class Claim(NamedTuple):
     :param data: the message.
     :param deliveries: how many workers died with it before.
     :param priority: with which it was enqueued, where the storage knows.
+    :param absent: of the keys that begin with `FLAGS`, some that had no value when it was claimed.
     """
 
     token: Any
     data: Any
     deliveries: int = 0
     priority: float | None = None
+    absent: Container[str] = ()
 
 
 class Seen(NamedTuple):

@@ -619,12 +619,15 @@ class RedisStorage(BatchStorage):
             return None
         return self._hold(worker, entry, self._deliveries(entry) if redelivered else 0)
 
-    def _hold(self, worker: bytes, entry: bytes, deliveries: int) -> Claim:
-        """Note that a worker has claimed what now lies in flight."""
+    def _hold(self, worker: bytes, entry: bytes, deliveries: int, absent: bytes = b"") -> Claim:
+        """Note that a worker has claimed what now lies in flight.
+
+        :param absent: what ``lua/glance.lua`` says of it.
+        """
         number = next(self._numbers)
         self._held[worker][number] = entry
-        token = _Token(entry, number)
-        return Claim(token, self._message(entry), deliveries, self._priority(entry))
+        token, keys = _Token(entry, number), absent.decode(errors="replace").split("\n")
+        return Claim(token, self._message(entry), deliveries, self._priority(entry), keys)
 
     def _find(self, worker: bytes) -> Claim | None:
         """Return what a worker claimed without hearing of it, for the connection was lost."""
@@ -883,11 +886,13 @@ class _Prioritized(RedisStorage):
     def _claim_now(self, worker: bytes) -> Claim | None:
         inflight = self._members.inflight(worker)
         keys = [self._keys["queue"], inflight, self._keys["wake"], self._keys["deliveries"]]
+        if not self.keeps_results:
+            keys.append(self._keys["results"])
         found = self._server.run("claim", keys)
         if found is None:
             return None
-        score, member, deliveries = found
-        return self._hold(worker, b"%b:%b" % (score, member), int(deliveries))
+        score, member, deliveries, absent = found
+        return self._hold(worker, b"%b:%b" % (score, member), int(deliveries), absent)
 
     def _claim_waiting(self, worker: bytes, seconds: float, ended: Ended) -> Claim | None:
         claim = self._claim_now(worker)

@@ -50,6 +50,13 @@ _OUTAGE_WORDS = frozenset(
     ("BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM", "READONLY")
 )
 _SCRIPTS = Path(__file__).parent / "lua"
+_PARTS = {  # of scripts, the functions that they call
+    "claim": ("glance",),
+    "finish": ("append", "glance"),
+    "push": ("append",),
+    "tell": ("append",),
+    "write": ("append",),
+}
 
 
 def is_outage(error: BaseException) -> bool:
@@ -82,8 +89,9 @@ class Script(NamedTuple):
 
 @functools.cache
 def script(name: str) -> Script:
-    """Return a script of the folder ``lua``."""
-    text = (_SCRIPTS / f"{name}.lua").read_bytes()
+    """Return a script of the folder ``lua``, after the functions that it calls."""
+    files = [_SCRIPTS / f"{part}.lua" for part in (*_PARTS.get(name, ()), name)]
+    text = b"\n".join([file.read_bytes() for file in files])
     return Script(text, hashlib.sha1(text, usedforsecurity=False).hexdigest().encode())
 
 

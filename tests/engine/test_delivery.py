@@ -31,6 +31,9 @@ class Alone:
     def call(self, run, func):
         return Tried(value=func())
 
+    def knows_absent(self, keys):
+        return False
+
     def finish(self, batch):
         self.huey.storage.write(batch)
 

@@ -395,7 +395,7 @@ def test_a_released_message_keeps_its_priority_and_its_deliveries(storage):
 
     assert storage.enqueued_items() == in_turn(storage, items)
     storage.dequeue()
-    assert storage.claim("a")[1:] == (b"high", 0, 2 if storage.orders_by_priority else None)
+    assert storage.claim("a")[1:4] == (b"high", 0, 2 if storage.orders_by_priority else None)
 
 
 def test_a_claim_is_released_once(storage):

@@ -479,8 +479,8 @@ def test_the_message_of_a_killed_worker_comes_back_to_its_place(storage, folder)
 
     assert (storage.recover(), storage.inflight()) == (1, 0)
     assert storage.recover() == 0
-    assert storage.claim("b")[1:] == (b"first", 1, 0)
-    assert storage.claim("b")[1:] == (b"second", 0, 0)
+    assert storage.claim("b")[1:4] == (b"first", 1, 0)
+    assert storage.claim("b")[1:4] == (b"second", 0, 0)
 
 
 def test_deaths_are_counted_and_releases_are_not(storage, folder):
@@ -491,7 +491,7 @@ def test_deaths_are_counted_and_releases_are_not(storage, folder):
         storage.recover()
     storage.release("a", storage.claim("a"))
 
-    assert storage.claim("a")[1:] == (b"m", 2, -2.5)
+    assert storage.claim("a")[1:4] == (b"m", 2, -2.5)
 
 
 def test_what_a_killed_process_leaves_behind_is_tidied_up(storage, folder):

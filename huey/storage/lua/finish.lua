@@ -5,7 +5,8 @@
 -- 11 below, then results, endings and events.
 --
 -- Returns whether the claim was still the slot's and whether the slot is registered, as 1 or 0; if
--- a message was claimed also what lies in flight now and how many workers died with it.
+-- a message was claimed also what lies in flight now, how many workers died with it, and what
+-- `glance.lua` says of it (where results have no keys of their own).
 
 local QUEUE, INFLIGHT, WAKE, DELIVERIES = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local DONE, SLOTS, RESULTS, EXPIRES = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
@@ -64,13 +65,8 @@ while endings > 0 and redis.call('LLEN', ENDED) > endings_kept do
     redis.call('HDEL', ENDINGS, redis.call('RPOP', ENDED))
 end
 
--- Events, in rows: how many there are in one, and those. A row's id is the number of its last event,
--- counted from 1.
-
 for n = first_event, #ARGV, 2 do
-    local last = redis.call('INCRBY', CURSOR, ARGV[n])
-    local oldest = string.format('%.0f-0', math.max(0, last - events_kept))
-    redis.call('XADD', EVENTS, 'MINID', '~', oldest, string.format('%.0f-0', last), 'd', ARGV[n + 1])
+    append(EVENTS, CURSOR, events_kept, ARGV[n], ARGV[n + 1])
 end
 
 -- The next message. Whoever looks for the claims of the dead knows registered slots alone.
@@ -100,4 +96,5 @@ local deliveries = 0
 if redis.call('EXISTS', DELIVERIES) == 1 then
     deliveries = tonumber(redis.call('HGET', DELIVERIES, redis.sha1hex(message)) or 0)
 end
-return {ours and 1 or 0, registered, next_entry, deliveries}
+local absent = ttl == '' and glance(message, RESULTS) or ''
+return {ours and 1 or 0, registered, next_entry, deliveries, absent}

@@ -6,13 +6,8 @@ local QUEUE, WAKE, STAMP, EVENTS, CURSOR = KEYS[1], KEYS[2], KEYS[3], KEYS[4], K
 local kind, events_kept, messages = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local first_event = 4 + 2 * messages
 
--- Events, in rows: how many there are in one, and those. A row's id is the number of its last event,
--- counted from 1.
-
 for n = first_event, #ARGV, 2 do
-    local last = redis.call('INCRBY', CURSOR, ARGV[n])
-    local oldest = string.format('%.0f-0', math.max(0, last - events_kept))
-    redis.call('XADD', EVENTS, 'MINID', '~', oldest, string.format('%.0f-0', last), 'd', ARGV[n + 1])
+    append(EVENTS, CURSOR, events_kept, ARGV[n], ARGV[n + 1])
 end
 
 if messages == 0 then

@@ -5,7 +5,5 @@
 local QUEUE, EVENTS, CURSOR = KEYS[1], KEYS[2], KEYS[3]
 local events_kept, message, event = ARGV[1], ARGV[2], ARGV[3]
 
-local last = redis.call('INCR', CURSOR)
-local oldest = string.format('%.0f-0', math.max(0, last - events_kept))
-redis.call('XADD', EVENTS, 'MINID', '~', oldest, string.format('%.0f-0', last), 'd', event)
+append(EVENTS, CURSOR, events_kept, 1, event)
 redis.call('LPUSH', QUEUE, message)

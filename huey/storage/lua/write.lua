@@ -269,13 +269,8 @@ for _ = 1, tonumber(take()) do
     end
 end
 
--- Events, in rows: how many there are in one, and those. A row's id is the number of its last event,
--- counted from 1.
-
 for _ = 1, tonumber(take()) do
-    local last = redis.call('INCRBY', CURSOR, take())
-    local oldest = string.format('%.0f-0', math.max(0, last - events_kept))
-    redis.call('XADD', EVENTS, 'MINID', '~', oldest, string.format('%.0f-0', last), 'd', take())
+    append(EVENTS, CURSOR, events_kept, take(), take())
 end
 
 if #messages > 0 and prioritized then
