@@ -70,22 +70,20 @@ class EventLog:
 
     def event(self, kind: str, task: Task[Any], facts: dict[str, Any]) -> Any:
         """Return one event ready for a storage, whether events are on or off."""
-        known = kind, task.id, task.name, time.time()
-        if self.huey.storage.keeps_objects:
-            return (*known, _same(tuple(facts)), *facts.values())
-        return _as_json(*known, tuple(facts), facts.values())
+        return self._made(kind, task, tuple(facts), tuple(facts.values()))
 
     def enqueued(self, task: Task[Any], group: str = "") -> Any:
         """Return the event that a task is put on the queue, whether events are on or off.
 
         :param group: names a group that it belongs to.
         """
-        facts: dict[str, Any] = {"retries": task.retries, **task.describe()}
+        facts = task.describe()
         if task.carries:
             facts.setdefault("carries", task.carries)  # unless it knows better
         if group:
             facts["group"] = group
-        return self.event("enqueued", task, facts)
+        names, values = ("retries", *facts), (task.retries, *facts.values())
+        return self._made("enqueued", task, names, values)
 
     def complete(self, task: Task[Any], duration: float) -> list[Any]:
         """Return the event that a task is done, in a list; no event if events are off.
@@ -176,6 +174,15 @@ class EventLog:
         found = self.huey.storage.read_events(after, limit, timeout)
         return [(cursor, _event(data)) for cursor, data in found]
 
+    def _made(
+        self, kind: str, task: Task[Any], names: tuple[str, ...], values: tuple[Any, ...]
+    ) -> Any:
+        """Return an event of the present."""
+        if self.huey.storage.keeps_objects:
+            names = _names.setdefault(names, names)
+            return (kind, task.id, task.name, time.time(), names, *values)
+        return _as_json(kind, task.id, task.name, time.time(), names, values)
+
     def _take_begun(self, run: Run) -> list[Any]:
         """Return the event that a worker has begun a task, in a list, once."""
         begun, run.untold = run.untold, None
@@ -247,15 +254,11 @@ def parts_of(event: dict[str, Any]) -> Parts:
     """Return what an event that was read is made of, to be written again."""
     facts = dict(event)
     known = tuple(map(facts.pop, ("kind", "task", "name", "at")))
-    return (*known, _same(tuple(facts)), *facts.values())
+    names = tuple(facts)
+    return (*known, _names.setdefault(names, names), *facts.values())
 
 
 _names: dict[tuple[str, ...], tuple[str, ...]] = {}  # few, as each kind has its own
-
-
-def _same(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the one tuple of these names that all events share."""
-    return _names.setdefault(names, names)
 
 
 @functools.cache

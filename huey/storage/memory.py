@@ -194,7 +194,8 @@ class MemoryStorage(BatchStorage):
     def enqueue_and_tell(self, data: Any, priority: float | None, event: Any) -> None:
         with self._lock:
             self._push(data, priority)
-            self._append((event,))
+            self._events.append(event)
+            self._cursor += 1
         self._idle_bell.ring_some(_IDLE)
         self._event_bell.ring("")
 
@@ -488,9 +489,6 @@ class MemoryStorage(BatchStorage):
             self._join(join)
         for key in forget:
             self._chords.pop(key, None)
-        self._append(events)
-
-    def _append(self, events: Sequence[Any]) -> None:
         self._events.extend(events)
         self._cursor += len(events)
 
