@@ -304,6 +304,9 @@ class Result(Generic[R]):
     def revoke(self, revoke_once: bool = True) -> None:
         """Keep the task from starting.
 
+        A worker of another process that has claimed it in the last hundredth of a second may start
+        it all the same; `cancel` stops it then too.
+
         :param revoke_once: forget the revocation once a worker has heeded it.
         """
         self.huey.revoke(self.task, revoke_once=revoke_once)

@@ -63,7 +63,7 @@ _PAGES_BETWEEN_CHECKPOINTS = 4000
 # next (seconds), before it queues up. A thread that is woken for its turn waits for the interpreter
 # until the one that woke it comes for the next turn: with a turn of each in turn, tasks that do
 # nothing took half as long again. Whoever is no worker queues up at once, and comes next.
-_PAUSES = (0.0001, 0.0002, 0.0004, 0.0008, 0.0016)
+_PAUSES = (0.0002, 0.0004, 0.0008, 0.0016, 0.0032)
 
 _DRIVE = "/drive/"  # where JupyterLite keeps the files that its reader sees
 
