@@ -57,7 +57,7 @@ class Claim(NamedTuple):
     :param data: the message.
     :param deliveries: how many workers died with it before.
     :param priority: with which it was enqueued, where the storage knows.
-    :param absent: of the keys that begin with `FLAGS`, some that had no value when it was claimed.
+    :param absent: of the keys that begin with ``r:`` and ``rt:``, some without a value at that time.
     """
 
     token: Any
