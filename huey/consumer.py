@@ -84,10 +84,7 @@ class Worker:
         self._lock = threading.Lock()
         self._claim: Claim | None = None
         self._following: Claim | None = None  # came with the acknowledgement of the one before
-        self._told = (
-            object(),
-            0.0,
-        )  # the latest word of a revocation before that claim; when it came
+        self._asked: tuple[object, float] = object(), 0.0  # what was known before that claim; when
         self.later: Coroutine[Any, Any, Any] | None = None  # the rest of a step that is awaited
 
     def step(self, timeout: float = CLAIM_TIMEOUT) -> bool:
@@ -132,9 +129,8 @@ class Worker:
         with self._lock:
             self._claim, self._following = self._following, None
         if self._claim is None:
-            latest = self.huey.revocations.latest
+            self._asked = self.huey.revocations.latest, time.monotonic()
             self._claim = self.huey.storage.claim(self.slot, timeout, self.ended)
-            self._told = latest, time.monotonic()
         return self._claim
 
     def _may_run(self) -> bool:
@@ -204,8 +200,12 @@ class Worker:
             keeper.call_after(AGAIN, partial(self._time_is_over, run, keeper))
 
     def knows_absent(self, keys: Sequence[str]) -> bool:
-        """Say that the message in hand was claimed just now, when these keys had no values."""
-        claim, (latest, at) = self._claim, self._told
+        """Say that the message in hand was claimed just now, when these keys had no values.
+
+        The time counts from before the claim was asked for: the answer may have waited long for the
+        interpreter while other threads computed.
+        """
+        claim, (latest, at) = self._claim, self._asked
         if claim is None or not claim.absent or time.monotonic() > at + JUST_NOW:
             return False
         return latest is self.huey.revocations.latest and all(key in claim.absent for key in keys)
@@ -215,10 +215,9 @@ class Worker:
         claim = self._let_go()
         if claim is None:
             return
-        latest = self.huey.revocations.latest
+        self._asked = self.huey.revocations.latest, time.monotonic()
         try:
             ours, self._following = self._finish(claim, batch)
-            self._told = latest, time.monotonic()
         except BaseException:
             self._claim = claim  # in hand again, to be given back
             raise

@@ -486,6 +486,7 @@ class SqliteStorage(BatchStorage):
         """Start without a connection, in a new process that is: at first, or after a fork."""
         self._inherited, self._connection = self._connection, None  # a child must not close it
         self._lock = threading.RLock()
+        self._busy = False  # says whether somebody has the lock: to try it could leave it locked
         self._pid = os.getpid()
         self._appended = _chance.randrange(_TRIM_EVERY)  # as some processes write less than that
         self._live_folder_made = False
@@ -511,10 +512,13 @@ class SqliteStorage(BatchStorage):
         with self._lock:
             db = self._connection or self._connect()
             try:
+                self._busy = True
                 return db.execute(sql, parameters).fetchall()
             except sqlite3.DatabaseError as error:
                 self._check_file(error)
                 raise
+            finally:
+                self._busy = False
 
     def _in_one_step(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do some work within a transaction and return what it returns.
@@ -527,6 +531,7 @@ class SqliteStorage(BatchStorage):
         with self._lock:
             db = self._connection or self._connect()
             try:
+                self._busy = True
                 db.execute("BEGIN IMMEDIATE")
                 came = work(db)
                 db.execute("COMMIT")
@@ -537,12 +542,13 @@ class SqliteStorage(BatchStorage):
                 if isinstance(error, sqlite3.DatabaseError):
                     self._check_file(error)
                 raise
+            finally:
+                self._busy = False
 
     def _give_way(self) -> None:
         """Wait while somebody else has the connection, but not for long, see `_PAUSES`."""
         for pause in _PAUSES:
-            if self._lock.acquire(blocking=False):
-                self._lock.release()
+            if not self._busy:
                 return
             time.sleep(pause)
 

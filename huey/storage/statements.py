@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS kv (
     value BLOB NOT NULL,
     expires REAL,
     PRIMARY KEY (queue, key)
-) WITHOUT ROWID;
+);
 CREATE TABLE IF NOT EXISTS ending (
     id INTEGER PRIMARY KEY,
     queue TEXT NOT NULL,

@@ -123,6 +123,39 @@ def test_what_another_process_revokes_a_moment_after_the_claim_does_not_run(
         huey.storage.close()
 
 
+@pytest.mark.parametrize("way", ["claim", "finish_and_claim"])
+@pytest.mark.parametrize("kind", [one for one in kinds() if one.values[0] != "memory"])
+def test_what_another_process_revokes_while_a_worker_waits_for_the_interpreter_does_not_run(
+    kind, way, tmp_path, request, ran, monkeypatch
+):
+    url = lambda: request.getfixturevalue("redis_server").url  # noqa: E731
+    open_huey = maker(kind, tmp_path, url)
+    here, there = open_huey(), open_huey()
+    note = here.task(name="note")(ran.append)
+    there.task(name="note")(ran.append)
+    worker = Stepper(here)
+    if way == "finish_and_claim":
+        note(1)
+    result = note(2)
+    real = getattr(here.storage, way)
+
+    def slow(*args):
+        answer = real(*args)
+        there.revoke_by_id(result.id)
+        time.sleep(1.5 * JUST_NOW)  # until other threads let go of the interpreter
+        return answer
+
+    monkeypatch.setattr(here.storage, way, slow)
+    worker.step(0)
+    worker.step(0)
+
+    assert 2 not in ran
+    monkeypatch.undo()
+    worker.release()
+    for huey in (here, there):
+        huey.storage.close()
+
+
 class Old(Serializer):
     """Writes messages as Python 2 did."""
 
