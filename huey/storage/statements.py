@@ -4,6 +4,7 @@ from typing import Final
 
 # The tables task, schedule and kv and their first columns are huey's layout, so that one file
 # serves both. Columns beside them are nullable, so that rows written by huey stay right.
+# kv WITHOUT ROWID would save a page a write, and read each large value whole that a search passes.
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS task (
     id INTEGER NOT NULL PRIMARY KEY {autoincrement},

@@ -7,7 +7,6 @@ import sqlite3
 import stat
 import sys
 import threading
-import time
 from contextlib import ExitStack, closing
 
 import pytest
@@ -529,19 +528,6 @@ def test_a_killed_process_holds_no_lock_and_has_no_worker(storage, file):
     assert storage.acquire_lock("k", "here")
     assert storage.recover() == 0
     assert storage.locks() == ["k"]
-
-
-def test_large_values_cost_nothing_to_those_who_look_for_others(storage):
-    # In a table WITHOUT ROWID, a search reads each value whole that it passes.
-    for key in "abcdefghij":
-        storage.put_data(key, bytes(4_000_000))
-
-    def seconds():
-        began = time.perf_counter()
-        storage.peek_many(["r:0", "rt:0"])
-        return time.perf_counter() - began
-
-    assert min(seconds() for _ in range(10)) < 0.001
 
 
 # --- interrupts ------------------------------------------------------------------------------
