@@ -84,7 +84,7 @@ class Worker:
         self._lock = threading.Lock()
         self._claim: Claim | None = None
         self._following: Claim | None = None  # came with the acknowledgement of the one before
-        self._asked: tuple[object, float] = object(), 0.0  # what was known before that claim; when
+        self._known = object()  # the latest revocation here before that claim
         self.later: Coroutine[Any, Any, Any] | None = None  # the rest of a step that is awaited
 
     def step(self, timeout: float = CLAIM_TIMEOUT) -> bool:
@@ -129,7 +129,7 @@ class Worker:
         with self._lock:
             self._claim, self._following = self._following, None
         if self._claim is None:
-            self._asked = self.huey.revocations.latest, time.monotonic()
+            self._known = self.huey.revocations.latest
             self._claim = self.huey.storage.claim(self.slot, timeout, self.ended)
         return self._claim
 
@@ -200,22 +200,19 @@ class Worker:
             keeper.call_after(AGAIN, partial(self._time_is_over, run, keeper))
 
     def knows_absent(self, keys: Sequence[str]) -> bool:
-        """Say that the message in hand was claimed just now, when these keys had no values.
-
-        The time counts from before the claim was asked for: the answer may have waited long for the
-        interpreter while other threads computed.
-        """
-        claim, (latest, at) = self._claim, self._asked
-        if claim is None or not claim.absent or time.monotonic() > at + JUST_NOW:
+        """Say that the message in hand was claimed just now, when these keys had no values."""
+        claim = self._claim
+        if claim is None or not claim.absent or time.monotonic() > claim.asked + JUST_NOW:
             return False
-        return latest is self.huey.revocations.latest and all(key in claim.absent for key in keys)
+        nothing_since = self._known is self.huey.revocations.latest
+        return nothing_since and all(key in claim.absent for key in keys)
 
     def finish(self, batch: Batch) -> None:
         """Acknowledge the message in hand and write what follows, in one step."""
         claim = self._let_go()
         if claim is None:
             return
-        self._asked = self.huey.revocations.latest, time.monotonic()
+        self._known = self.huey.revocations.latest
         try:
             ours, self._following = self._finish(claim, batch)
         except BaseException:

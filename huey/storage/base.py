@@ -57,7 +57,8 @@ class Claim(NamedTuple):
     :param data: the message.
     :param deliveries: how many workers died with it before.
     :param priority: with which it was enqueued, where the storage knows.
-    :param absent: of the keys that begin with ``r:`` and ``rt:``, some without a value at that time.
+    :param absent: of the keys that begin with ``r:`` and ``rt:``, some that had no value then.
+    :param asked: before that, as `time.monotonic` says it: the answer may take its time.
     """
 
     token: Any
@@ -65,6 +66,7 @@ class Claim(NamedTuple):
     deliveries: int = 0
     priority: float | None = None
     absent: Container[str] = ()
+    asked: float = 0.0
 
 
 class Seen(NamedTuple):

@@ -619,15 +619,23 @@ class RedisStorage(BatchStorage):
             return None
         return self._hold(worker, entry, self._deliveries(entry) if redelivered else 0)
 
-    def _hold(self, worker: bytes, entry: bytes, deliveries: int, absent: bytes = b"") -> Claim:
+    def _hold(
+        self,
+        worker: bytes,
+        entry: bytes,
+        deliveries: int,
+        absent: bytes = b"",
+        asked: float = 0.0,
+    ) -> Claim:
         """Note that a worker has claimed what now lies in flight.
 
         :param absent: what ``lua/glance.lua`` says of it.
+        :param asked: when that was asked, see `Claim`.
         """
         number = next(self._numbers)
         self._held[worker][number] = entry
         token, keys = _Token(entry, number), absent.decode(errors="replace").split("\n")
-        return Claim(token, self._message(entry), deliveries, self._priority(entry), keys)
+        return Claim(token, self._message(entry), deliveries, self._priority(entry), keys, asked)
 
     def _find(self, worker: bytes) -> Claim | None:
         """Return what a worker claimed without hearing of it, for the connection was lost."""
@@ -653,6 +661,7 @@ class RedisStorage(BatchStorage):
             state = self._state(worker, number)
             what = _Acknowledged(state, worker, b"%d" % number, entry, redelivered)
             self._unsure.add(number)  # until there is an answer
+            asked = time.monotonic()
             try:
                 ours, known, *following = self._acknowledge(batch, what, claim_next)
                 break
@@ -664,7 +673,10 @@ class RedisStorage(BatchStorage):
         self._held[worker].pop(number, None)
         if not known:
             self._members.forget()
-        return bool(ours), self._hold(worker, *following) if following else None
+        if not following:
+            return bool(ours), None
+        next_entry, deliveries, absent = following
+        return bool(ours), self._hold(worker, next_entry, deliveries, absent, asked)
 
     def _acknowledge(self, batch: Batch, claim: _Acknowledged, claim_next: bool) -> Any:
         """Write a batch with an acknowledgement, see ``lua/finish.lua``."""
@@ -888,11 +900,13 @@ class _Prioritized(RedisStorage):
         keys = [self._keys["queue"], inflight, self._keys["wake"], self._keys["deliveries"]]
         if not self.keeps_results:
             keys.append(self._keys["results"])
+        asked = time.monotonic()
         found = self._server.run("claim", keys)
         if found is None:
             return None
         score, member, deliveries, absent = found
-        return self._hold(worker, b"%b:%b" % (score, member), int(deliveries), absent)
+        entry = b"%b:%b" % (score, member)
+        return self._hold(worker, entry, int(deliveries), absent, asked)
 
     def _claim_waiting(self, worker: bytes, seconds: float, ended: Ended) -> Claim | None:
         claim = self._claim_now(worker)

@@ -42,7 +42,7 @@ from huey.storage.doorbell import Doorbell, Listeners
 from huey.storage.lines import from_rows, in_rows
 from huey.storage.liveness import Liveness
 from huey.storage.wake import BellWaiter, Lookout
-from huey.utils import is_filename, to_timestamp
+from huey.utils import is_filename, is_locked, to_timestamp
 
 EVENTS_KEPT = 10_000  # of all who share a file,
 ENDINGS_KEPT = 100_000  # likewise
@@ -486,7 +486,6 @@ class SqliteStorage(BatchStorage):
         """Start without a connection, in a new process that is: at first, or after a fork."""
         self._inherited, self._connection = self._connection, None  # a child must not close it
         self._lock = threading.RLock()
-        self._busy = False  # says whether somebody has the lock: to try it could leave it locked
         self._pid = os.getpid()
         self._appended = _chance.randrange(_TRIM_EVERY)  # as some processes write less than that
         self._live_folder_made = False
@@ -512,13 +511,10 @@ class SqliteStorage(BatchStorage):
         with self._lock:
             db = self._connection or self._connect()
             try:
-                self._busy = True
                 return db.execute(sql, parameters).fetchall()
             except sqlite3.DatabaseError as error:
                 self._check_file(error)
                 raise
-            finally:
-                self._busy = False
 
     def _in_one_step(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do some work within a transaction and return what it returns.
@@ -531,7 +527,6 @@ class SqliteStorage(BatchStorage):
         with self._lock:
             db = self._connection or self._connect()
             try:
-                self._busy = True
                 db.execute("BEGIN IMMEDIATE")
                 came = work(db)
                 db.execute("COMMIT")
@@ -542,13 +537,11 @@ class SqliteStorage(BatchStorage):
                 if isinstance(error, sqlite3.DatabaseError):
                     self._check_file(error)
                 raise
-            finally:
-                self._busy = False
 
     def _give_way(self) -> None:
         """Wait while somebody else has the connection, but not for long, see `_PAUSES`."""
         for pause in _PAUSES:
-            if not self._busy:
+            if not is_locked(self._lock):
                 return
             time.sleep(pause)
 
@@ -674,10 +667,12 @@ class SqliteStorage(BatchStorage):
         """Claim, but take the write lock only if there is something to claim."""
         if not self._is_any():
             return None
-        return _claimed(self._execute(statements.CLAIM, (owner, self.name)))
+        asked = time.monotonic()
+        return _claimed(self._execute(statements.CLAIM, (owner, self.name)), asked)
 
     def _claim(self, owner: str, db: sqlite3.Connection) -> Claim | None:
-        return _claimed(db.execute(statements.CLAIM, (owner, self.name)).fetchall())
+        asked = time.monotonic()
+        return _claimed(db.execute(statements.CLAIM, (owner, self.name)).fetchall(), asked)
 
     def _finish(self, owner: str, claim: Claim, batch: Batch, db: sqlite3.Connection) -> bool:
         ours = db.execute(statements.FINISH, (claim.token, owner)).rowcount == 1
@@ -894,12 +889,12 @@ class _AllFlags:
 _ALL_FLAGS = _AllFlags()
 
 
-def _claimed(rows: Sequence[Any]) -> Claim | None:
+def _claimed(rows: Sequence[Any], asked: float) -> Claim | None:
     """Return the claim that rows tell of, at most one."""
     if not rows:
         return None
     row, data, deliveries, priority, flagged = rows[0]
-    return Claim(row, data, deliveries, priority, () if flagged else _ALL_FLAGS)
+    return Claim(row, data, deliveries, priority, () if flagged else _ALL_FLAGS, asked)
 
 
 def _to_milestone() -> int:

@@ -184,15 +184,17 @@ LEFT JOIN task AS last ON last.id = ends.last
 
 ANY: Final = "SELECT 1 FROM task WHERE queue = ? AND claimed_by IS NULL LIMIT 1"
 
-# The last column says whether there is any value that has to do with `FLAGS`: ";" comes after ":".
+# The last column says whether there is any value whose key begins with one of `FLAGS`: ";" comes
+# after ":".
 CLAIM: Final = """
 UPDATE task SET claimed_by = ?1
 WHERE id = (
     SELECT id FROM task WHERE queue = ?2 AND claimed_by IS NULL
     ORDER BY priority DESC, id LIMIT 1
 )
-RETURNING id, data, ifnull(deliveries, 0), priority, (
-    SELECT 1 FROM kv WHERE queue = ?2 AND key >= 'r:' AND key < 'rt;' LIMIT 1
+RETURNING id, data, ifnull(deliveries, 0), priority, ifnull(
+    (SELECT 1 FROM kv WHERE queue = ?2 AND key >= 'r:' AND key < 'r;' LIMIT 1),
+    (SELECT 1 FROM kv WHERE queue = ?2 AND key >= 'rt:' AND key < 'rt;' LIMIT 1)
 )
 """
 

@@ -4,6 +4,8 @@ import datetime
 import os
 import random
 import re
+import sys
+import threading
 import time
 import uuid
 
@@ -11,7 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huey.utils import from_timestamp, made_at, make_id, normalize_time, short_call, to_timestamp
+from huey.utils import (
+    from_timestamp,
+    is_locked,
+    made_at,
+    make_id,
+    normalize_time,
+    short_call,
+    to_timestamp,
+)
 
 UUID8 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
@@ -120,3 +130,29 @@ def test_describing_a_call_does_not_look_at_all_of_a_large_value():
     short_call((Counting(range(10_000)),), {})
 
     assert Counting.looks < 20
+
+
+def test_a_lock_is_taken_from_the_moment_when_somebody_is_given_it():
+    lock, wanted = threading.RLock(), threading.Event()
+    assert not is_locked(lock)
+
+    def take():
+        wanted.set()
+        with lock:
+            pass
+
+    lock.acquire()
+    other = threading.Thread(target=take)
+    other.start()
+    wanted.wait()
+    time.sleep(0.05)  # until it waits for the lock
+    sys.setswitchinterval(1)  # it is given the lock, and not the interpreter
+    try:
+        lock.release()
+        deadline = time.monotonic() + 0.9
+        while not is_locked(lock):
+            assert time.monotonic() < deadline
+    finally:
+        sys.setswitchinterval(0.005)
+    other.join()
+    assert not is_locked(lock)
