@@ -240,6 +240,7 @@ _ALL = (
                 "tick": "look at the schedule",
                 "revoke": "revoke one",
                 "cancel": "cancel one",
+                "cancel later": "cancel one that is scheduled",
             },
             _SIZES,
             less_is_better=True,

@@ -539,9 +539,12 @@ class Huey:
         """Return the workers that are alive, in this process and in others."""
         return self.inspection.workers()
 
-    def task_info(self, task_id: str) -> TaskInfo:
-        """Return what is known of the task with an id: its status, and who runs it."""
-        return self.inspection.info(task_id)
+    def task_info(self, task: str | Task[Any]) -> TaskInfo:
+        """Return what is known of a task: its status, and who runs it.
+
+        :param task: the task as it was enqueued, or its id.
+        """
+        return self.inspection.info(getattr(task, "id", task), self.control.due(task))
 
     def move_due(self, limit: int = 1000) -> int:
         """Move tasks that are due from the schedule to the queue; return how many."""
@@ -632,14 +635,17 @@ class Huey:
     def _execute(self, task: Task[Any], host: Host) -> Any:
         return self.executor.run(task, host)
 
-    def cancel(self, task_id: str) -> bool:
-        """Stop a task, see `Result.cancel`."""
-        _, running = self.control.cancel([task_id])
+    def cancel(self, task: str | Task[Any]) -> bool:
+        """Stop a task, see `Result.cancel`.
+
+        :param task: the task as it was enqueued, or its id.
+        """
+        _, running = self.control.cancel([task])
         return bool(running)
 
-    def cancel_many(self, task_ids: Iterable[str]) -> int:
+    def cancel_many(self, tasks: Iterable[str | Task[Any]]) -> int:
         """Stop tasks, with one look through queue and schedule; return how many were not over."""
-        count, _ = self.control.cancel(task_ids)
+        count, _ = self.control.cancel(tasks)
         return count
 
     def run_now(self, task_id: str) -> bool:

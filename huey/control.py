@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import datetime
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from huey.revocations import revocation_key
 from huey.signals import SIGNAL_ENQUEUED
 from huey.storage.base import Batch, Seen
 from huey.tasks import Task
-from huey.utils import make_id, normalize_time
+from huey.utils import from_timestamp, make_id, normalize_time
 
 if TYPE_CHECKING:
     from huey.api import Huey
@@ -32,10 +32,12 @@ class Control:
 
     # -- stop -----------------------------------------------------------------------------------
 
-    def cancel(self, task_ids: Iterable[str]) -> tuple[int, set[str]]:
+    def cancel(self, tasks: Iterable[str | Task[Any]]) -> tuple[int, set[str]]:
         """Stop tasks; return how many were not over, and the ids of those that run here."""
-        wanted = {one for one in task_ids if not self._is_over(one)}
-        left = {one for one in wanted - self._withdraw(wanted) if not self._is_over(one)}
+        known = {getattr(one, "id", one): self.due(one) for one in tasks}
+        wanted = {one for one in known if not self._is_over(one)}
+        due = [when for one in wanted for when in known[one]]
+        left = {one for one in wanted - self._withdraw(wanted, due) if not self._is_over(one)}
         # Those are in a worker's hands, or follow another task. Whether they are claimed, tried
         # again or scheduled in this very moment: the revocation, the question or the second look
         # reaches them. The worker that ends such a task takes the revocation back.
@@ -52,11 +54,17 @@ class Control:
             return self.huey.inspection.alive(task_id) is None
         return ready
 
-    def _withdraw(self, task_ids: set[str]) -> set[str]:
+    def due(self, task: str | Task[Any]) -> list[datetime.datetime]:
+        """Return for when a task is scheduled, in naive UTC, as far as it says so itself."""
+        if not isinstance(task, Task) or task.eta is None:
+            return []
+        return [from_timestamp(self.huey.timestamp(task.eta))]
+
+    def _withdraw(self, task_ids: set[str], due: Collection[datetime.datetime] = ()) -> set[str]:
         """End those of the tasks that wait, and return their ids."""
         if not task_ids:
             return set()
-        found = list(self._find(task_ids))
+        found = list(self._find(task_ids, due))
         return {task.id for seen, task in found if self.huey.executor.withdraw(task, seen)}
 
     def _ask_consumers(self, task_id: str) -> bool:
@@ -97,10 +105,12 @@ class Control:
             huey.signals.send(SIGNAL_ENQUEUED, task)
         return moved
 
-    def _find(self, task_ids: set[str]) -> Iterator[tuple[Seen, Task[Any]]]:
+    def _find(
+        self, task_ids: set[str], due: Collection[datetime.datetime] = ()
+    ) -> Iterator[tuple[Seen, Task[Any]]]:
         """Yield the messages that wait and the tasks in them that have these ids, each id once."""
         left = set(task_ids)
-        for seen, task in self.huey.inspection.waiting(task_ids):
+        for seen, task in self.huey.inspection.waiting(task_ids, due):
             if task.id in left:
                 yield seen, task
                 left.discard(task.id)

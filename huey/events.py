@@ -79,9 +79,9 @@ class EventLog:
         """
         facts = task.describe()
         if task.carries:
-            facts.setdefault("carries", task.carries)  # unless it knows better
+            facts = {"carries": task.carries, **facts}  # unless it knows better
         if group:
-            facts["group"] = group
+            facts = {**facts, "group": group}
         names, values = ("retries", *facts), (task.retries, *facts.values())
         return self._made("enqueued", task, names, values)
 

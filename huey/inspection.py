@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Set
+import datetime
+from collections.abc import Callable, Collection, Iterator, Set
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -91,14 +92,14 @@ class Inspection:
             for owner, facts in self.huey.storage.workers()
         ]
 
-    def info(self, task_id: str) -> TaskInfo:
+    def info(self, task_id: str, due: Collection[datetime.datetime] = ()) -> TaskInfo:
         """Return what is known of a task.
 
-        What is over is found at once; otherwise schedule and queue are searched from end to end.
+        What is over is found at once; otherwise schedule and queue are searched, see `waiting`.
         With ``store_intermediate_errors`` they always are: an error may be followed by a try.
         """
         over = None if self.huey.store_intermediate_errors else self._over(task_id)
-        return over or self.alive(task_id) or self._over(task_id) or _unknown(task_id)
+        return over or self.alive(task_id, due) or self._over(task_id) or _unknown(task_id)
 
     def _over(self, task_id: str) -> TaskInfo | None:
         storage = self.huey.storage
@@ -112,12 +113,12 @@ class Inspection:
         word, _ = reasoned(ending)
         return TaskInfo(task_id, _STATUS.get(word, word))
 
-    def alive(self, task_id: str) -> TaskInfo | None:
+    def alive(self, task_id: str, due: Collection[datetime.datetime] = ()) -> TaskInfo | None:
         """Return what is known of a task that is not over, None if there is none.
 
         It looks in the order in which a task moves on, so that none slips through.
         """
-        for seen, task in self.waiting({task_id}):
+        for seen, task in self.waiting({task_id}, due):
             status = "scheduled" if seen.scheduled else "pending"
             return TaskInfo(task_id, status if task.id == task_id else "waiting", task)
         for worker, data in self.huey.storage.claims():
@@ -126,10 +127,17 @@ class Inspection:
                 return TaskInfo(task_id, status, task, worker if task.id == task_id else None)
         return None
 
-    def waiting(self, task_ids: Set[str]) -> Iterator[tuple[Seen, Task[Any]]]:
-        """Yield the messages that wait and carry tasks with these ids, or tasks before such."""
-        may_carry = self._sieve(task_ids)
-        for seen in chain(self._about(task_ids), self.huey.storage.waiting(self._text(task_ids))):
+    def waiting(
+        self, task_ids: Set[str], due: Collection[datetime.datetime] = ()
+    ) -> Iterator[tuple[Seen, Task[Any]]]:
+        """Yield the messages that wait and carry tasks with these ids, or tasks before such.
+
+        :param due: naive UTC times for which they may be scheduled: among many, they are looked
+            for there first.
+        """
+        storage, may_carry = self.huey.storage, self._sieve(task_ids)
+        soon = chain.from_iterable(map(storage.due_at, due if len(task_ids) <= _SINGLY else ()))
+        for seen in chain(soon, self._about(task_ids), storage.waiting(self._text(task_ids))):
             if may_carry(seen.data):
                 yield from ((seen, task) for task in self._search(task_ids, seen.data))
 

@@ -189,7 +189,7 @@ class Result(Generic[R]):
         failed = isinstance(self._value, Error)
         if self._value is not EmptyData and not (failed and self.huey.store_intermediate_errors):
             return "error" if failed else "complete"
-        return self.huey.task_info(self.id).status
+        return self.huey.task_info(self.task).status
 
     def _look(self, preserve: bool) -> bool:
         """Read the result store once; True if something was there."""
@@ -329,7 +329,7 @@ class Result(Generic[R]):
 
         :returns: whether a worker of this process is running it now.
         """
-        return self.huey.cancel(self.id)
+        return self.huey.cancel(self.task)
 
     def reschedule(
         self,

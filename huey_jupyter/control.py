@@ -86,7 +86,8 @@ class Control:
         """Stop tasks: keep them from starting or, where they run, ask them to end; count them."""
         why = "cancelled before it was handed over"
         rest = [one for one in task_ids if not self.handing.drop(one, why)]
-        return len(task_ids) - len(rest) + self.huey.cancel_many(rest)
+        tasks = [self.result(one).task for one in rest]  # which know for when they are
+        return len(task_ids) - len(rest) + self.huey.cancel_many(tasks)
 
     def kill(self, task_id: str) -> None:
         """End the process that runs a task; only worker processes can be."""

@@ -13,6 +13,7 @@ from huey_app import Stand, stand, utc_now
 from stage import Figures, Settings, each_round
 
 from huey.storage import Batch
+from huey.tasks import Task
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 PIECE = 10_000  # written at once
@@ -53,6 +54,7 @@ class Crowd:
         self.task = one.tasks.add
         self.size = 0
         self.ids: list[str] = []  # of tasks that wait
+        self.scheduled: list[Task[Any]] = []
         self._value = self.huey.serializer.serialize(add(1, 2))
 
     def grow(self, size: int) -> None:
@@ -61,11 +63,18 @@ class Crowd:
             count = min(PIECE, size - self.size)
             due = utc_now() + LATER
             waiting = [self.task.s(1, 2) for _ in range(count)]
+            times = [due + datetime.timedelta(microseconds=n) for n in range(count)]
+            self.scheduled = [self.task.s(1, 2) for _ in times]
+            for task, when in zip(self.scheduled, times, strict=True):
+                task.eta = when
             data = self.huey.serialize_task
             self.storage.write(
                 Batch(
                     enqueue=[(data(task), None) for task in waiting],
-                    schedule=[(data(self.task.s(1, 2)), due, None) for _ in range(count)],
+                    schedule=[
+                        (data(task), when, None)
+                        for task, when in zip(self.scheduled, times, strict=True)
+                    ],
                     results=[(f"r{n}", self._value) for n in range(self.size, self.size + count)],
                 )
             )
@@ -76,6 +85,7 @@ class Crowd:
         """Return what is timed: a name, a call, how many times."""
         keys = (f"r{n}" for n in range(self.size - TIMES, self.size))
         revoked, cancelled = iter(self.ids[-TIMES:]), iter(self.ids[:-TIMES][-LOOKS:])
+        later = iter(self.scheduled[-LOOKS:])
         return [
             ("enqueue", lambda: self.task(1, 2), TIMES),
             ("run one", self._run_one, TIMES),
@@ -84,6 +94,7 @@ class Crowd:
             ("read", lambda: self.storage.take_result(next(keys)), TIMES),
             ("tick", self._tick, TIMES),
             ("cancel", lambda: self.huey.cancel(next(cancelled)), LOOKS),
+            ("cancel later", lambda: self.huey.cancel(next(later)), LOOKS),
             ("revoke", lambda: self.huey.revoke_by_id(next(revoked), revoke_once=True), TIMES),
         ]
 

@@ -328,6 +328,13 @@ class BaseStorage:
 
     # -- messages that wait -------------------------------------------------------------------
 
+    def due_at(self, when: datetime.datetime) -> Iterator[Seen]:
+        """Yield messages that are scheduled for a naive UTC time.
+
+        For storages that find nothing on the schedule but by its time; others yield none.
+        """
+        return iter(())
+
     def waiting(self, text: bytes = b"") -> Iterator[Seen]:
         """Yield the messages on the schedule, then those on the queue, in any order.
 

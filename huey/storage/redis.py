@@ -186,6 +186,13 @@ class RedisStorage(BatchStorage):
 
     # -- messages that wait -------------------------------------------------------------------
 
+    def due_at(self, when: datetime.datetime) -> Iterator[Seen]:
+        score, first = _number(to_timestamp(when)), 0
+        here = (b"ZRANGEBYSCORE", self._keys["schedule"], score, score, b"LIMIT")
+        while page := self._open().ask(*here, b"%d" % first, b"%d" % _PAGE):
+            yield from (Seen(message, True) for message in page)
+            first += _PAGE
+
     def waiting(self, text: bytes = b"") -> Iterator[Seen]:
         for member in self._scan(self._keys["schedule"], text):
             yield Seen(member, True)

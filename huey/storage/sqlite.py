@@ -10,6 +10,7 @@ import sqlite3
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -84,6 +85,33 @@ T = TypeVar("T")
 
 _chance = Random()  # noqa: S311 - not the generator that users seed, and no secrets
 
+_storages: weakref.WeakSet[SqliteStorage] = weakref.WeakSet()
+_forking = threading.RLock()
+_still: list[threading.RLock] = []  # taken for the time of a fork
+
+
+def _keep_still() -> None:
+    """Let transactions come to their end before a fork.
+
+    Sqlite remembers in the process which locks on the file its connections have. A child that
+    inherits a transaction would find its own connection locked out for ever.
+    """
+    _forking.acquire()
+    for storage in list(_storages):
+        lock = storage._lock
+        lock.acquire()
+        _still.append(lock)
+
+
+def _go_on() -> None:
+    while _still:
+        _still.pop().release()
+    _forking.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_keep_still, after_in_parent=_go_on, after_in_child=_go_on)
+
 _IDLE = ""  # the key that idle workers wait for, one of whom a message wakes
 _NEW = "new"  # the key that readers of events wait for, all of whom an event wakes
 
@@ -138,6 +166,7 @@ class SqliteStorage(BatchStorage):
         self._connection: sqlite3.Connection | None = None
         self._tidied = False
         self._begin_anew()
+        _storages.add(self)
 
     def __repr__(self) -> str:
         return f"<SqliteStorage: {self.filename}>"

@@ -1,5 +1,6 @@
 """Tasks that wait are stopped at once, hurried, and run again when they have ended."""
 
+import datetime
 import random
 import threading
 from functools import partial
@@ -91,6 +92,28 @@ def test_a_task_for_later_ends_at_once_when_it_is_cancelled(huey, note, work, st
     assert nothing_waits(huey)
     assert result.status() == "canceled"
     assert story(result)[-1] == "canceled"
+
+
+@pytest.mark.parametrize("by", ["result", "id"])
+def test_a_result_knows_for_when_its_task_is_scheduled_and_finds_it_there(
+    huey, note, work, monkeypatch, by
+):
+    results = [note.schedule((n,), delay=1000 + n) for n in range(20)]
+    same = [note.schedule((n,), eta=datetime.datetime(2100, 1, 1)) for n in range(3)]
+    work()
+    looks, real = [], huey.storage.waiting
+    monkeypatch.setattr(huey.storage, "waiting", lambda *text: looks.append(1) or real(*text))
+
+    for one in (results[11], same[1]):
+        assert huey.task_info(one.task if by == "result" else one.id).status == "scheduled"
+        huey.cancel(one.task if by == "result" else one.id)
+        assert one.status() == "canceled"
+
+    assert len(huey.storage.scheduled_items()) == 21
+    through_all = {"FileStorage"}
+    if by == "id":  # which tells when it was made, and a schedule on Redis has another order
+        through_all |= {"RedisStorage", "PriorityRedisStorage"}
+    assert bool(looks) == (type(huey.storage).__name__ in through_all)
 
 
 @pytest.mark.parametrize("errors_are_stored", [False, True])

@@ -464,6 +464,32 @@ def test_parent_and_child_go_on_after_a_fork(file):
     assert said == """b"child's" [b'by child', b'by parent'] 0"""
 
 
+TRANSACTION = """
+import threading, time
+going_on = threading.Event()
+
+def work(db):
+    going_on.set()
+    time.sleep(0.3)
+
+storage.timeout = 0.5
+other = threading.Thread(target=storage._in_one_step, args=[work])
+other.start()
+going_on.wait()
+child = os.fork()
+if child == 0:
+    storage.enqueue(b"m")
+    os._exit(0)
+other.join()
+print(os.waitpid(child, 0)[1], storage.enqueued_items())
+storage.close()
+"""
+
+
+def test_a_fork_waits_for_the_end_of_a_transaction(file):
+    assert run(OPEN + TRANSACTION, file) == "0 [b'm']"
+
+
 def test_a_forked_child_does_not_keep_its_dead_parent_alive(storage, file):
     storage.enqueue(b"m")
     code = f"""{OPEN}
