@@ -544,7 +544,8 @@ class Huey:
 
         :param task: the task as it was enqueued, or its id.
         """
-        return self.inspection.info(getattr(task, "id", task), self.control.due(task))
+        task_id = task.id if isinstance(task, Task) else task
+        return self.inspection.info(task_id, self.control.due(task))
 
     def move_due(self, limit: int = 1000) -> int:
         """Move tasks that are due from the schedule to the queue; return how many."""

@@ -34,7 +34,7 @@ class Control:
 
     def cancel(self, tasks: Iterable[str | Task[Any]]) -> tuple[int, set[str]]:
         """Stop tasks; return how many were not over, and the ids of those that run here."""
-        known = {getattr(one, "id", one): self.due(one) for one in tasks}
+        known = {one.id if isinstance(one, Task) else one: self.due(one) for one in tasks}
         wanted = {one for one in known if not self._is_over(one)}
         due = [when for one in wanted for when in known[one]]
         left = {one for one in wanted - self._withdraw(wanted, due) if not self._is_over(one)}

@@ -102,7 +102,12 @@ def test_a_result_knows_for_when_its_task_is_scheduled_and_finds_it_there(
     same = [note.schedule((n,), eta=datetime.datetime(2100, 1, 1)) for n in range(3)]
     work()
     looks, real = [], huey.storage.waiting
-    monkeypatch.setattr(huey.storage, "waiting", lambda *text: looks.append(1) or real(*text))
+
+    def waiting(*text):
+        looks.append(1)
+        yield from real(*text)
+
+    monkeypatch.setattr(huey.storage, "waiting", waiting)
 
     for one in (results[11], same[1]):
         assert huey.task_info(one.task if by == "result" else one.id).status == "scheduled"
