@@ -2,9 +2,13 @@
 
 An event is a dict with the keys ``kind`` (a signal's name, ``progress``, ``output`` or
 ``canceling``), ``task`` (its id), ``name`` (of the task function), ``at`` (epoch seconds) and
-what belongs to its kind. It is kept as JSON, so that a reader needs neither the task's code nor
-trust in its data; a storage in memory keeps what it is made of. To ``executing`` belong the worker,
-its process's ``pid``, and ``deaths`` if workers have died with the task before.
+what belongs to its kind. To ``executing`` belong the worker, its process's ``pid``, and
+``deaths`` if workers have died with the task before.
+
+It is kept as JSON, so that a reader needs neither the task's code nor trust in its data: a list
+of kind, task, name and microseconds since the epoch, then an object with the rest. Of what every
+task tells the values alone are kept, in a known order (`_ORDER`), as each byte is written often.
+A storage in memory keeps what an event is made of.
 """
 
 from __future__ import annotations
@@ -37,6 +41,7 @@ memory keeps thousands of them.
 
 _BEGUN = ("worker", "attempt", "retries", "pid")
 _DURATION = ("duration",)
+_ORDER = {"executing": _BEGUN, "complete": _DURATION}
 
 logger = logging.getLogger("huey.events")
 
@@ -95,7 +100,7 @@ class EventLog:
         known = "complete", task.id, task.name, time.time()
         if self.huey.storage.keeps_objects:
             return [(*known, _DURATION, duration)]
-        return [_line(*known, f',"duration":{duration:.6f}')]
+        return [_line(*known, f",{duration:.6f}")]
 
     def begin(self, run: Run) -> None:
         """Keep for the next flush, or for its end, that a worker begins a task."""
@@ -231,13 +236,13 @@ def _as_json(
     try:
         rest = _rest(names, values)
     except (TypeError, ValueError, RecursionError):  # names that are no text, circles
-        rest = ',"problem":"the rest of this event is no JSON"'
+        rest = ',{"problem":"the rest of this event is no JSON"}'
     return _line(kind, task, name, at, rest)
 
 
 def _line(kind: str, task: str, name: str, at: float, rest: str) -> bytes:
-    known = f'"kind":{_text(kind)},"task":{_value(task)},"name":{_text(name)},"at":{at:.6f}'
-    return f"{{{known}{rest}}}".encode()
+    task = _text(task) if type(task) is str else _value(task)
+    return f"[{_text(kind)},{task},{_text(name)},{int(1e6 * at)}{rest}]".encode()
 
 
 def _rest(names: tuple[str, ...], values: Iterable[Any]) -> str:
@@ -247,7 +252,7 @@ def _rest(names: tuple[str, ...], values: Iterable[Any]) -> str:
 @functools.lru_cache(typed=True)
 def _begun(names: tuple[str, ...], *facts: Any) -> str:
     """Return what a worker says of each task, which is mostly the same."""
-    return _rest(names, facts)
+    return f",{','.join(map(_value, facts))}" if names is _BEGUN else _rest(names, facts)
 
 
 def parts_of(event: dict[str, Any]) -> Parts:
@@ -264,7 +269,8 @@ _names: dict[tuple[str, ...], tuple[str, ...]] = {}  # few, as each kind has its
 @functools.cache
 def _form(names: tuple[str, ...]) -> str:
     """Return the JSON of what has these names, with a gap for each value."""
-    return "".join([f",{_text(name).replace('%', '%%')}:%s" for name in names])
+    gaps = ",".join([f"{_text(name).replace('%', '%%')}:%s" for name in names])
+    return f",{{{gaps}}}"
 
 
 def _value(value: Any) -> str:
@@ -282,17 +288,18 @@ _encode = json.JSONEncoder(default=lambda value: _plain(value), separators=(",",
 
 def _event(data: Any) -> dict[str, Any]:
     """Return an event as readers see it."""
-    if not isinstance(data, tuple):
-        event: dict[str, Any] = json.loads(data)
-        return event
-    kind, task, name, at, names, *values = data
-    return {
-        "kind": kind,
-        "task": task,
-        "name": name,
-        "at": at,
-        **dict(zip(names, values, strict=True)),
-    }
+    if isinstance(data, tuple):
+        kind, task, name, at, names, *values = data
+    else:
+        found = json.loads(data)
+        if isinstance(found, dict):  # as earlier versions wrote it
+            return found
+        kind, task, name, microseconds, *values = found
+        at, names = microseconds / 1e6, _ORDER.get(kind, ())
+        if values and isinstance(values[0], dict):
+            names, values = tuple(values[0]), list(values[0].values())
+    event = {"kind": kind, "task": task, "name": name, "at": at}
+    return event | dict(zip(names, values, strict=True))
 
 
 def _plain(value: Any) -> Any:

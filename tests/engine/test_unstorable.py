@@ -82,4 +82,4 @@ def test_events_of_errors_are_json(huey, work_off):
     work_off(huey)
 
     events = [json.loads(data) for _, data in huey.storage.read_events()]
-    assert [event["kind"] for event in events] == ["enqueued", "executing", "error"]
+    assert [kind for kind, *_ in events] == ["enqueued", "executing", "error"]
