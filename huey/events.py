@@ -194,18 +194,18 @@ class EventLog:
         return [] if begun is None else [self._began(run, begun)]
 
     def _began(self, run: Run, begun: Begun) -> Any:
-        attempt, retries, deaths = begun
-        known = "executing", run.task.id, run.task.name, run.started
+        task, (attempt, retries, deaths) = run.task, begun
         names: tuple[str, ...] = _BEGUN
         facts: tuple[Any, ...] = (run.worker, attempt, retries, run.pid)
         if deaths:
             names, facts = (*names, "deaths"), (*facts, deaths)
         if self.huey.storage.keeps_objects:
-            return (*known, names, *facts)
+            return ("executing", task.id, task.name, run.started, names, *facts)
         try:
-            return _line(*known, _begun(names, *facts))
+            rest = _begun(names, *facts)
         except TypeError:  # a number of a kind that is no key
-            return _as_json(*known, names, facts)
+            return _as_json("executing", task.id, task.name, run.started, names, facts)
+        return _line("executing", task.id, task.name, run.started, rest)
 
     def _flush_or_log(self) -> None:
         try:

@@ -36,13 +36,16 @@ class Listeners:
         self._seen: tuple[float, list[str]] = (0.0, [])  # when it changed, and what was there
 
     def names(self) -> list[str]:
-        """Return the sockets' names, of all topics; the folder is read if it has changed."""
+        """Return the sockets' names, of all topics; the folder is read if it has changed.
+
+        Hidden files are other things that processes know each other by.
+        """
         seen_at, names = self._seen
         try:
             changed = os.stat(self.folder).st_mtime
             if changed == seen_at:
                 return names
-            names = os.listdir(self.folder)
+            names = [name for name in os.listdir(self.folder) if not name.startswith(".")]
         except OSError:
             return []
         if time.time() - changed > (_TICK if changed % 1 else _GRAIN):
@@ -92,13 +95,17 @@ class Doorbell(Bell):
 
         :param names: what `Listeners.names` has just returned, if several doorbells tell.
         """
-        if not self._works:
-            return
+        topic = self.topic
+        for name in self._listeners.names() if names is None else names:
+            if name.startswith(topic):
+                self._send_others(name, text.encode())
+
+    def _send_others(self, name: str, data: bytes) -> None:
+        """Send a datagram to a listener, if that is not this one."""
         if self._pid != os.getpid():
             self._begin_anew()
-        for name in self._listeners.names() if names is None else names:
-            if name.startswith(self.topic) and name != self._name:
-                self._send(name, text.encode())
+        if self._works and name != self._name:
+            self._send(name, data)
 
     def close(self) -> None:
         """Stop listening and remove the socket."""

@@ -13,11 +13,12 @@ _EVENTS_A_ROW = 100  # at most, as a reader of one reads them all
 
 def in_rows(events: Sequence[bytes]) -> list[tuple[int, bytes]]:
     """Return rows: how many events they hold, and those, a line each."""
-    pieces = [events]
-    if len(events) > _EVENTS_A_ROW:
-        starts = range(0, len(events), _EVENTS_A_ROW)
-        pieces = [events[start : start + _EVENTS_A_ROW] for start in starts]
-    return [(len(piece), b"\n".join(piece)) for piece in pieces if piece]
+    count = len(events)
+    if count <= _EVENTS_A_ROW:
+        return [(count, b"\n".join(events))] if count else []
+    starts = range(0, count, _EVENTS_A_ROW)
+    pieces = [events[start : start + _EVENTS_A_ROW] for start in starts]
+    return [(len(piece), b"\n".join(piece)) for piece in pieces]
 
 
 def from_rows(
