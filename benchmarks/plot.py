@@ -28,7 +28,8 @@ COLOURS = dict(
         strict=True,
     )
 )
-LINES = ("o", "s", "^", "D", "v", "P", "X", "*")
+NINTH = "#882255"  # of Paul Tol's, for one line more than there are contenders
+LINES = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
 STYLE = {
     "figure.facecolor": "white",  # of its own, so that it can be read on a dark page too
     "font.size": 9,
@@ -167,7 +168,7 @@ def _draw_lines(
     handles: dict[str, Any],
 ) -> None:
     labels = list(dict.fromkeys(figure.label for figure in workload.figures))
-    colours = list(COLOURS.values())
+    colours = [*COLOURS.values(), NINTH]
     for n, label in enumerate(labels):
         points = [
             (figure.place, results.median(workload.name, storage, contender, figure.name))
