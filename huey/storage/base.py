@@ -58,7 +58,7 @@ class Claim(NamedTuple):
     :param deliveries: how many workers died with it before.
     :param priority: with which it was enqueued, where the storage knows.
     :param absent: of the keys that begin with ``r:`` and ``rt:``, some that had no value then.
-    :param asked: before that, as `time.monotonic` says it: the answer may take its time.
+    :param asked: before that, as ``time.monotonic()`` says it: the answer may take its time.
     """
 
     token: Any
