@@ -7,7 +7,7 @@ what belongs to its kind. To ``executing`` belong the worker, its process's ``pi
 
 It is kept as JSON, so that a reader needs neither the task's code nor trust in its data: a list
 of kind, task, name and microseconds since the epoch, then an object with the rest. Of what every
-task XX
+task tells the values alone are kept, in a known order, as each byte is written often.
 A storage in memory keeps what an event is made of.
 """
 
