@@ -1,5 +1,6 @@
 """Time as the queue counts it, identifiers, and short descriptions."""
 
+import contextlib
 import datetime
 import os
 import random
@@ -156,3 +157,35 @@ def test_a_lock_is_taken_from_the_moment_when_somebody_is_given_it():
         sys.setswitchinterval(0.005)
     other.join()
     assert not is_locked(lock)
+
+
+class Interrupt(BaseException):
+    """What a signal handler raises."""
+
+
+@pytest.mark.parametrize("calls", range(10))
+def test_who_is_interrupted_while_looking_at_a_lock_does_not_keep_it(calls):
+    lock, left = threading.RLock(), calls
+
+    def count(frame, event, arg):
+        nonlocal left
+        left -= event == "c_return"
+        if left < 0:
+            raise Interrupt
+
+    sys.setprofile(count)
+    try:
+        with contextlib.suppress(Interrupt):
+            is_locked(lock)
+    finally:
+        sys.setprofile(None)
+
+    assert not in_another_thread(lambda: is_locked(lock))
+
+
+def in_another_thread(func):
+    said = []
+    other = threading.Thread(target=lambda: said.append(func()))
+    other.start()
+    other.join()
+    return said[0]

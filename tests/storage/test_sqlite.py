@@ -5,7 +5,6 @@ import pickle
 import signal
 import sqlite3
 import stat
-import sys
 import threading
 from contextlib import ExitStack, closing
 
@@ -554,49 +553,3 @@ def test_a_killed_process_holds_no_lock_and_has_no_worker(storage, file):
     assert storage.acquire_lock("k", "here")
     assert storage.recover() == 0
     assert storage.locks() == ["k"]
-
-
-# --- interrupts ------------------------------------------------------------------------------
-
-
-class Interrupt(BaseException):
-    """What a signal handler raises."""
-
-
-def interrupted(calls, func):
-    """Call ``func`` and interrupt it after so many calls into C; say whether it was."""
-    left = calls
-
-    def count(frame, event, arg):
-        nonlocal left
-        left -= event == "c_return"
-        if left < 0:
-            raise Interrupt
-
-    sys.setprofile(count)
-    try:
-        func()
-    except Interrupt:
-        return True
-    finally:
-        sys.setprofile(None)
-    return False
-
-
-def test_a_worker_that_is_interrupted_anywhere_leaves_no_lock_locked(storage):
-    for _ in range(100):
-        storage.enqueue(b"m")
-    held = storage.claim("a")
-    calls = 0
-
-    def step():
-        storage.finish_and_claim("a", held)
-        storage.claim("b")
-
-    while interrupted(calls, step):
-        calls += 1
-        other = threading.Thread(target=storage.queue_size, daemon=True)
-        other.start()
-        other.join(PATIENCE)
-        assert not other.is_alive(), calls
-    assert calls > 5
