@@ -5,6 +5,7 @@ import time
 
 import pytest
 from kinds import kinds, maker
+from waiting import PATIENCE
 
 from huey.consumer import JUST_NOW, Worker
 from huey.serializer import Serializer, SignedSerializer
@@ -45,8 +46,9 @@ def looks(huey, monkeypatch):
 
 
 def test_nobody_looks_for_revocations_where_a_claim_tells_that_there_are_none(
-    huey, note, worker, ran, looks, request
+    huey, note, worker, ran, looks, request, monkeypatch
 ):
+    monkeypatch.setattr("huey.consumer.JUST_NOW", PATIENCE)  # however slow the machine
     note.map(range(10))
     while worker.step(0):
         continue
@@ -100,15 +102,20 @@ def test_a_worker_that_is_asked_to_cancel_what_it_has_not_begun_looks_once_more(
     assert len(looks) == 1
 
 
-@pytest.mark.parametrize("kind", [one for one in kinds() if one.values[0] != "memory"])
-def test_what_another_process_revokes_a_moment_after_the_claim_does_not_run(
-    kind, tmp_path, request, ran
-):
+@pytest.fixture(params=[one for one in kinds() if one.values[0] != "memory"])
+def both(request, tmp_path):
+    """Two that know nothing of each other and share a place, as in two processes."""
     url = lambda: request.getfixturevalue("redis_server").url  # noqa: E731
-    open_huey = maker(kind, tmp_path, url)
-    here, there = open_huey(), open_huey()
+    open_huey = maker(request.param, tmp_path, url)
+    both = open_huey(), open_huey()
+    yield both
+    for huey in both:
+        huey.storage.close()
+
+
+def test_what_another_process_revokes_a_moment_after_the_claim_does_not_run(both, ran):
+    here, there = both
     note = here.task(name="note")(ran.append)
-    there.task(name="note")(ran.append)
     worker = Stepper(here)
     note(1)
     result = note(2)
@@ -119,20 +126,14 @@ def test_what_another_process_revokes_a_moment_after_the_claim_does_not_run(
     worker.step(0)
 
     assert ran == [1]
-    for huey in (here, there):
-        huey.storage.close()
 
 
 @pytest.mark.parametrize("way", ["claim", "finish_and_claim"])
-@pytest.mark.parametrize("kind", [one for one in kinds() if one.values[0] != "memory"])
 def test_what_another_process_revokes_while_a_worker_waits_for_the_interpreter_does_not_run(
-    kind, way, tmp_path, request, ran, monkeypatch
+    both, way, ran, monkeypatch
 ):
-    url = lambda: request.getfixturevalue("redis_server").url  # noqa: E731
-    open_huey = maker(kind, tmp_path, url)
-    here, there = open_huey(), open_huey()
+    here, there = both
     note = here.task(name="note")(ran.append)
-    there.task(name="note")(ran.append)
     worker = Stepper(here)
     if way == "finish_and_claim":
         note(1)
@@ -152,8 +153,6 @@ def test_what_another_process_revokes_while_a_worker_waits_for_the_interpreter_d
     assert 2 not in ran
     monkeypatch.undo()
     worker.release()
-    for huey in (here, there):
-        huey.storage.close()
 
 
 class Old(Serializer):
